@@ -1,0 +1,53 @@
+/**
+ * Config: what was validated. Raw (what the file says) is config/load's business and never leaves that floor.
+ * Boundary: types only; everything canonical: addresses in RFC 5952 form, ranges and CIDR blocks expanded.
+ */
+import type { Endpoint } from "../domain/messages.js";
+import type { ProfileName } from "../domain/profile.js";
+
+export interface Config {
+  readonly node: {
+    readonly name: string;
+    readonly weight: number;
+    readonly labels: Readonly<Record<string, string>>;
+  };
+  readonly gossip: {
+    /** host null: use the one address of the VIPs' interface (resolved at start by adapters/interfaces). */
+    readonly bind: { readonly host: string | null; readonly port: number };
+    readonly advertise: Endpoint | null;
+    /** Each a literal or a host name; names are resolved again and again. */
+    readonly join: readonly { readonly host: string; readonly port: number }[];
+    readonly keyFile: string | null;
+    readonly insecure: boolean;
+    readonly profile: ProfileName;
+    readonly aloneAfterMs: number;
+  };
+  readonly vips: readonly VipGroup[];
+  readonly strictArp: "manage" | "require" | "ignore";
+  readonly status: {
+    readonly listen: { readonly host: string; readonly port: number };
+    readonly socket: string;
+  };
+  readonly log: { readonly level: "trace" | "debug" | "info" | "warn" | "error" };
+}
+
+export interface VipGroup {
+  readonly name: string;
+  /** Canonical, expanded, in the file's order, without duplicates. */
+  readonly addresses: readonly string[];
+  readonly interface: string;
+  readonly together: boolean;
+  readonly failback: { readonly afterMs: number } | "never";
+  readonly local: boolean;
+}
+
+/** One thing wrong (or, as a warning, odd) with the configuration. */
+export interface Problem {
+  /** `vips[1].addresses[0]`; "" for the file as a whole. */
+  readonly path: string;
+  readonly message: string;
+}
+
+export type Loaded =
+  | { readonly ok: true; readonly config: Config; readonly warnings: readonly Problem[] }
+  | { readonly ok: false; readonly problems: readonly Problem[]; readonly warnings: readonly Problem[] };

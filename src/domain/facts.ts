@@ -1,0 +1,56 @@
+/**
+ * Facts: what a host tells the group of itself, everything that elections need, so that all elect alike (law 7).
+ * Boundary: types and their meaning. Their bytes are wire/facts-codec's business.
+ */
+
+/** Version of the facts format written by this release. */
+export const FACTS_FORMAT = 1;
+
+export interface InterfaceFacts {
+  readonly name: string;
+  /** `02:00:00:00:00:01`, or "" while the interface does not exist. */
+  readonly mac: string;
+  readonly up: boolean;
+  readonly carrier: boolean;
+}
+
+export interface GroupFacts {
+  readonly name: string;
+  /** Digest of what decides elections in this group: addresses, together, failback. u32. */
+  readonly digest: number;
+  readonly interface: string;
+  /** Interface up with carrier (and whatever later decides it): this host could own VIPs of the group. */
+  readonly eligible: boolean;
+  /** Why not, in a few words; "" when eligible. */
+  readonly reason: string;
+  /** Eligible without interruption for `failback.afterMs`: newcomers rank behind this host (law 9). */
+  readonly settled: boolean;
+  /** This host ranks behind the members listed in `Facts.defersTo` for this group (law 9). */
+  readonly deferring: boolean;
+  /** With failback "never": the election keys held, and the epoch of the newest claim. Empty otherwise. */
+  readonly held: readonly HeldKey[];
+}
+
+/** An incumbent's claim in a group with failback "never". The highest epoch wins. */
+export interface HeldKey {
+  readonly key: string;
+  readonly epoch: number;
+}
+
+export interface Facts {
+  readonly format: number;
+  readonly weight: number;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly draining: boolean;
+  /** Set while this host may own nothing, with the reason ("name-conflict", "lease lapsed again and again"). "" otherwise. */
+  readonly barred: string;
+  /** False until it has exchanged state with a peer or found itself alone: it claims nothing before (law 9). */
+  readonly ready: boolean;
+  /** The lease that an heir must wait out (law 2), and one extension of it. ms. */
+  readonly leaseMs: number;
+  readonly leaseExtensionMs: number;
+  /** Instances of the members that were settled when this host joined (law 9). */
+  readonly defersTo: readonly number[];
+  readonly interfaces: readonly InterfaceFacts[];
+  readonly groups: readonly GroupFacts[];
+}

@@ -1,0 +1,278 @@
+/**
+ * What the daemon needs of the outside, as types only: each is implemented once under adapters/ and once as a fake
+ * in tests. Boundary: no behaviour, no node:* types.
+ */
+import type { Endpoint, FactsEnvelope, MemberState, Message, Millis, PushPull } from "./domain/messages.js";
+
+// ---------------------------------------------------------------- clock
+
+export interface Clock {
+  /** CLOCK_BOOTTIME in ms, with fractions: goes on while the machine sleeps. */
+  now(): Millis;
+  /** Wall time for people: RFC 3339 with milliseconds of a clock reading. */
+  wall(at: Millis): string;
+}
+
+// ---------------------------------------------------------------- gossip transports
+
+export interface GossipTransport {
+  /** UDP and TCP are bound and live when it resolves. Throws with the address and errno when the port is taken. */
+  start(handlers: GossipHandlers): Promise<void>;
+  /** Encodes, seals, sends one datagram. Errors are counted, never thrown (the network is the network). */
+  send(to: Endpoint, messages: readonly Message[]): void;
+  /** One push/pull as the dialling side. Rejects with a one-line reason. */
+  exchange(to: Endpoint, ours: PushPull): Promise<PushPull>;
+  /** TCP ping; resolves true if acked in time. Never rejects. */
+  streamPing(to: Endpoint, seqNo: number, node: string, timeoutMs: number): Promise<boolean>;
+  /** A new key ring (first key seals); null = plaintext. */
+  setKeys(keys: readonly Uint8Array[] | null): void;
+  stats(): GossipStats;
+  stop(): Promise<void>;
+}
+
+export interface GossipHandlers {
+  datagram(from: Endpoint, messages: readonly Message[]): void;
+  /** A peer opened a push/pull with `theirs`; returns our half, which is sent before theirs is merged. */
+  exchange(from: Endpoint, theirs: PushPull): PushPull;
+  /** TCP ping for `node`: true answers it. */
+  streamPing(node: string): boolean;
+}
+
+export interface GossipStats {
+  readonly datagramsIn: number;
+  readonly datagramsOut: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly streamsIn: number;
+  readonly streamsOut: number;
+  /** Named reason -> count: "wrong-key", "plaintext", "truncated", "bad-crc", "unknown-type", "send-failed" … */
+  readonly dropped: Readonly<Record<string, number>>;
+}
+
+// ---------------------------------------------------------------- the responder (native)
+
+/** Own this address on this interface. Upsert by (interface, address). */
+export interface OwnIntent {
+  readonly address: string;
+  readonly interface: string;
+  /** MAC that is announced and answered with; null = the interface's own, followed when it changes. */
+  readonly mac: string | null;
+  /** A claim of this address by this MAC stops our answering in the thread, at once (law 6). null = none. */
+  readonly heirMac: string | null;
+}
+
+export interface AnnounceRequest {
+  readonly interface: string;
+  /** In order: the first round goes over all of them before the second round of any. */
+  readonly addresses: readonly string[];
+  /** Delay of each round after the call, ms: `[0, 1000, 3000]`. */
+  readonly roundsMs: readonly number[];
+}
+
+export interface AskAnswer {
+  readonly address: string;
+  readonly mac: string;
+  /** After the question left. */
+  readonly afterMs: number;
+}
+
+export interface LinkState {
+  readonly name: string;
+  /** 0: does not exist. */
+  readonly index: number;
+  readonly mac: string;
+  readonly up: boolean;
+  readonly carrier: boolean;
+  readonly mtu: number;
+  /** Index of the bond or bridge that it belongs to; 0: none. */
+  readonly master: number;
+}
+
+export type ResponderEvent =
+  | { readonly kind: "link"; readonly link: LinkState }
+  /** Someone else's ARP or NA claims an address of ours or of a watched one. `yielded`: it was the named heir, and we went silent. */
+  | {
+      readonly kind: "claim";
+      readonly interface: string;
+      readonly address: string;
+      readonly mac: string;
+      readonly yielded: boolean;
+    }
+  /** A round of an announcement is out. */
+  | {
+      readonly kind: "announced";
+      readonly interface: string;
+      readonly addresses: readonly string[];
+      readonly round: number;
+    }
+  /** One of our addresses on lo was deleted by someone else (it has been put back if still wanted). */
+  | { readonly kind: "address-removed"; readonly address: string; readonly restored: boolean }
+  /** The lease ran out while addresses were owned. */
+  | { readonly kind: "lease-lapsed"; readonly at: Millis }
+  /** A problem with an interface or an address: `ENETDOWN` and the like, with names. Rate-limited. */
+  | {
+      readonly kind: "trouble";
+      readonly interface: string;
+      readonly address: string;
+      readonly errno: string;
+      readonly message: string;
+    }
+  /** The event queue overflowed: this many were lost; ask for a fresh state. */
+  | { readonly kind: "overflow"; readonly lost: number };
+
+export interface ResponderStats {
+  readonly replies: number;
+  readonly announcements: number;
+  /** Named reason -> count: "not-ours", "not-a-request", "lease-lapsed", "bad-checksum" … */
+  readonly ignored: Readonly<Record<string, number>>;
+  readonly framesDropped: number;
+  readonly eventsDropped: number;
+  readonly leaseLapses: number;
+}
+
+export interface Responder {
+  /** Resolves when the threads are live. */
+  start(onEvents: (events: readonly ResponderEvent[]) => void): Promise<void>;
+  /** Replaces the set of interfaces that are listened on; each may not exist yet. Links of all are reported at once. */
+  setInterfaces(names: readonly string[]): void;
+  links(): readonly LinkState[];
+  own(intents: readonly OwnIntent[]): void;
+  release(intents: readonly { readonly address: string; readonly interface: string }[]): void;
+  /** Addresses whose claims are reported, and whose solicited-node groups are joined, though we do not own them. Replaces the set. */
+  watch(addresses: readonly { readonly address: string; readonly interface: string }[]): void;
+  announce(request: AnnounceRequest): void;
+  /** No frame leaves after this CLOCK_BOOTTIME instant. -Infinity (or 0): silence at once. */
+  lease(until: Millis): void;
+  /** Asks the wire who has these addresses; answers by our own MACs are left out. Two questions a address, spaced. */
+  ask(request: {
+    readonly interface: string;
+    readonly addresses: readonly string[];
+    readonly timeoutMs: number;
+  }): Promise<readonly AskAnswer[]>;
+  stats(): ResponderStats;
+  /** Joins the threads; every socket closed. Idempotent. */
+  stop(): Promise<void>;
+}
+
+// ---------------------------------------------------------------- addresses on lo
+
+export interface AddressHolder {
+  /** Puts them on `lo`, scope host, valid_lft 60 s (renewed by itself), tagged as ours; present ones are fine. Rejects naming address and errno. */
+  hold(addresses: readonly string[]): Promise<void>;
+  /** Takes them off; absent ones are fine. */
+  drop(addresses: readonly string[]): Promise<void>;
+  /** Removes what an earlier, crashed daemon left (our tag); returns what it removed. */
+  sweep(): Promise<readonly string[]>;
+  held(): readonly string[];
+}
+
+// ---------------------------------------------------------------- strict ARP
+
+export interface StrictArp {
+  /** Applies `manage` or checks `require`; throws one line that says what to set. Returns what was changed. */
+  start(): Promise<readonly string[]>;
+  /** Looks again, and repairs under `manage`; returns what it had to repair. */
+  check(): Promise<readonly string[]>;
+  restore(): Promise<void>;
+}
+
+// ---------------------------------------------------------------- log, service manager
+
+export type LogLevel = "trace" | "debug" | "info" | "warn" | "error";
+
+export interface Log {
+  /** One event a line: `event` is a stable dotted name (`vip.owned`), `fields` its data, `text` a sentence for people. */
+  write(level: LogLevel, event: string, fields: Readonly<Record<string, unknown>>, text?: string): void;
+  setLevel(level: LogLevel): void;
+  /** Lines lost because the reader did not keep up. */
+  dropped(): number;
+  flush(): Promise<void>;
+}
+
+export interface ServiceManager {
+  ready(status: string): void;
+  reloading(): void;
+  stopping(status: string): void;
+  status(text: string): void;
+  watchdog(): void;
+  /** Half of WATCHDOG_USEC in ms, or null where no watchdog is wanted. */
+  readonly watchdogMs: number | null;
+}
+
+// ---------------------------------------------------------------- what the HTTP side is fed with
+
+export type VipState = "standby" | "claiming" | "owned" | "releasing" | "conflict" | "unowned";
+
+/** The body of `GET /status` (DESIGN.md, "HTTP"). Times are RFC 3339 with milliseconds. */
+export interface StatusSnapshot {
+  readonly node: string;
+  readonly version: string;
+  readonly instance: string;
+  /** Has exchanged state with a peer, or is rightfully alone. */
+  readonly ready: boolean;
+  readonly readyReason: string;
+  readonly draining: boolean;
+  readonly lease: { readonly untilMs: number; readonly lapses: number };
+  readonly members: readonly MemberStatus[];
+  readonly vips: readonly VipStatus[];
+  readonly interfaces: readonly {
+    readonly name: string;
+    readonly mac: string;
+    readonly up: boolean;
+    readonly carrier: boolean;
+  }[];
+  readonly gossip: {
+    readonly bind: string;
+    readonly encrypted: boolean;
+    readonly datagramsIn: number;
+    readonly datagramsOut: number;
+    readonly bytesIn: number;
+    readonly bytesOut: number;
+    readonly dropped: Readonly<Record<string, number>>;
+  };
+  readonly responder: {
+    readonly replies: number;
+    readonly announcements: number;
+    readonly ignored: Readonly<Record<string, number>>;
+  };
+  /** What an operator should look at, a line each; empty at rest. */
+  readonly alarms: readonly string[];
+}
+
+export interface MemberStatus {
+  readonly name: string;
+  readonly address: string;
+  readonly state: MemberState;
+  readonly self: boolean;
+  readonly foreign: boolean;
+  readonly incarnation: number;
+  readonly weight: number;
+  readonly draining: boolean;
+  readonly settled: boolean;
+  readonly rttMs: number | null;
+  readonly since: string;
+}
+
+export interface VipStatus {
+  readonly address: string;
+  readonly group: string;
+  readonly interface: string;
+  readonly owner: string | null;
+  readonly heir: string | null;
+  readonly state: VipState;
+  readonly since: string;
+  readonly reason: string;
+}
+
+/** Counters and gauges beyond the snapshot, for `/metrics`. */
+export interface MetricsSource {
+  snapshot(): StatusSnapshot;
+  counters(): readonly {
+    readonly name: string;
+    readonly labels: Readonly<Record<string, string>>;
+    readonly value: number;
+  }[];
+}
+
+/** Facts as envelopes, re-exported for adapters that carry them. */
+export type { FactsEnvelope };
