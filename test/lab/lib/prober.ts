@@ -1,0 +1,77 @@
+/**
+ * The prober's near side: starts prober.mjs in a client's namespace and collects its report. The gap that it reports
+ * is the longest time between two answers, ends of the run included: how long a client got no answer.
+ */
+import * as path from "node:path";
+import { SERVER_PORT } from "./host.js";
+import type { Lab } from "./lab.js";
+import type { LabProcess } from "./processes.js";
+import { ROOT } from "./shell.js";
+
+export interface Gap {
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly lengthMs: number;
+}
+
+export interface ProbeReport {
+  readonly target: string;
+  readonly sent: number;
+  readonly answered: number;
+  /** Datagrams that nobody answered. */
+  readonly lost: number;
+  /** Datagrams that were answered more than once. */
+  readonly twice: number;
+  readonly maxGap: Gap;
+  /** Who answered, in order, from when on (wall ms). */
+  readonly servers: readonly { readonly name: string; readonly fromMs: number }[];
+}
+
+export class Prober {
+  private constructor(readonly process: LabProcess) {}
+
+  static async start(options: {
+    lab: Lab;
+    namespace: string;
+    targets: readonly string[];
+    intervalMs: number;
+  }): Promise<Prober> {
+    const { lab, namespace, targets, intervalMs } = options;
+    const script = path.join(ROOT, "test/lab/lib/prober.mjs");
+    const argv = [process.execPath, script, String(SERVER_PORT), String(intervalMs), ...targets];
+    const prober = lab.processes.spawn({ namespace, argv, logFile: path.join(lab.dir, "prober.log"), ipc: true });
+    await message(prober, "ready");
+    return new Prober(prober);
+  }
+
+  /** What happened since the start, while it goes on. */
+  async peek(): Promise<readonly ProbeReport[]> {
+    const report = message(this.process, "report");
+    this.process.child.send("report");
+    return report;
+  }
+
+  async stop(): Promise<readonly ProbeReport[]> {
+    const reports = await this.peek();
+    await this.process.end();
+    return reports;
+  }
+}
+
+/** The longest gap of all targets. */
+export function worstGap(reports: readonly ProbeReport[]): ProbeReport {
+  return reports.reduce((a, b) => (b.maxGap.lengthMs > a.maxGap.lengthMs ? b : a));
+}
+
+function message(prober: LabProcess, kind: string): Promise<readonly ProbeReport[]> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`the prober does not answer: ${prober.tail()}`)), 10_000);
+    const onMessage = (got: { kind: string; reports?: readonly ProbeReport[] }): void => {
+      if (got.kind !== kind) return;
+      clearTimeout(timer);
+      prober.child.off("message", onMessage);
+      resolve(got.reports ?? []);
+    };
+    prober.child.on("message", onMessage);
+  });
+}

@@ -1,0 +1,192 @@
+/**
+ * `npm test`: set-up, then every test there is, a step after the other, and the sum on the last line. A failing step
+ * does not stop the later ones. `--only lab,unit` runs some steps. In CI (CI=true) a skipped test is a failure.
+ * Boundary: plain Node; the tests themselves are vitest's and native/test/run.sh's business.
+ */
+import { spawn } from "node:child_process";
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { cache, root, setup } from "./setup.mjs";
+
+const ci = process.env.CI === "true" || process.env.CI === "1";
+const reports = path.join(cache, "reports");
+
+/** One step: its name, and what it returns: { passed, failed: [names], skipped: [names], note }. */
+const steps = [
+  { name: "lint", run: () => command("lint", ["npx", "biome", "check", "--error-on-warnings", "."]) },
+  { name: "typecheck", run: () => command("typecheck", ["npx", "tsc", "--noEmit", "-p", "tsconfig.json"]) },
+  { name: "unit", run: () => vitest("unit", { limitMs: 240_000 }) },
+  { name: "sim", run: () => vitest("sim", { limitMs: 240_000 }) },
+  { name: "native", run: () => native({ limitMs: 240_000 }) },
+  { name: "addon", run: () => vitest("addon", { limitMs: 240_000 }) },
+  { name: "lab", run: () => vitest("lab", { limitMs: 660_000 }) },
+  { name: "clean", run: () => nothingLeftBehind() },
+];
+
+let child = null;
+let interrupted = null;
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+  process.on(signal, () => {
+    interrupted = signal;
+    child?.kill(signal);
+  });
+}
+
+/** Runs a program with our terminal; `capture` keeps its stdout, too. Past the limit SIGTERM, then SIGKILL. */
+function spawned(argv, { limitMs, capture = false } = {}) {
+  return new Promise((resolve) => {
+    const env = { ...process.env, npm_config_update_notifier: "false" };
+    child = spawn(argv[0], argv.slice(1), {
+      cwd: root,
+      env,
+      stdio: ["ignore", capture ? "pipe" : "inherit", "inherit"],
+    });
+    let output = "";
+    let late = false;
+    const one = child;
+    const timers = [];
+    if (limitMs) {
+      timers.push(
+        setTimeout(() => {
+          late = true;
+          one.kill("SIGTERM");
+        }, limitMs),
+        setTimeout(() => one.kill("SIGKILL"), limitMs + 15_000),
+      );
+    }
+    child.stdout?.on("data", (chunk) => {
+      output += chunk;
+      process.stdout.write(chunk);
+    });
+    const end = (code) => {
+      for (const timer of timers) clearTimeout(timer);
+      child = null;
+      resolve({ code, output, late });
+    };
+    child.on("error", (error) => {
+      process.stderr.write(`${argv[0]}: ${error.message}\n`);
+      end(127);
+    });
+    child.on("close", end);
+  });
+}
+
+/** A step that is one check. */
+async function command(name, argv) {
+  const { code } = await spawned(argv, { limitMs: 180_000 });
+  return {
+    passed: code === 0 ? 1 : 0,
+    failed: code === 0 ? [] : [`${name} (${argv.slice(1).join(" ")})`],
+    skipped: [],
+  };
+}
+
+function hasTests(project) {
+  const dir = path.join(root, "test", project);
+  if (!fs.existsSync(dir)) return false;
+  return fs.readdirSync(dir, { recursive: true }).some((file) => String(file).endsWith(".test.ts"));
+}
+
+/** A vitest project; counts come from its JSON report. A file that cannot be loaded is one failure. */
+async function vitest(project, { limitMs }) {
+  if (!hasTests(project)) return { passed: 0, failed: [], skipped: [], note: "no tests in this project yet" };
+  const file = path.join(reports, `${project}.json`);
+  fs.rmSync(file, { force: true });
+  const argv = ["npx", "vitest", "run", "--project", project, "--reporter=default"];
+  const { code, late } = await spawned([...argv, "--reporter=json", `--outputFile.json=${file}`], { limitMs });
+  const result = { passed: 0, failed: [], skipped: [] };
+  if (late) result.failed.push(`${project}: not finished within ${limitMs / 1000} s`);
+  if (fs.existsSync(file)) {
+    for (const suite of JSON.parse(fs.readFileSync(file, "utf8")).testResults) collect(suite, result);
+  }
+  if (code !== 0 && result.failed.length === 0) result.failed.push(`${project}: vitest ended with code ${code}`);
+  return result;
+}
+
+function collect(suite, result) {
+  const where = path.relative(root, suite.name);
+  for (const test of suite.assertionResults) {
+    const name = `${where} > ${test.fullName}`;
+    if (test.status === "passed") result.passed++;
+    else if (test.status === "failed") result.failed.push(name);
+    else result.skipped.push(name);
+  }
+  const accounted = suite.assertionResults.some((test) => test.status === "failed");
+  if (suite.status === "failed" && !accounted) {
+    result.failed.push(`${where}: ${String(suite.message).split("\n")[0] || "did not run to its end"}`);
+  }
+}
+
+/** The C++ tables: native/test/run.sh builds and runs them and ends with `N passed, N failed`. */
+async function native({ limitMs }) {
+  const script = "native/test/run.sh";
+  if (!fs.existsSync(path.join(root, script))) return { passed: 0, failed: [], skipped: [], note: `no ${script} yet` };
+  const { code, output, late } = await spawned(["bash", script], { limitMs, capture: true });
+  const failed = late ? [`native: not finished within ${limitMs / 1000} s`] : [];
+  let passed = 0;
+  let counted = 0;
+  for (const match of output.matchAll(/^(\d+) passed, (\d+) failed$/gm)) {
+    passed += Number(match[1]);
+    counted += Number(match[2]);
+  }
+  for (let n = 1; n <= counted; n++) failed.push(`native: C++ table test ${n} of ${counted} that failed (see above)`);
+  if (code !== 0 && failed.length === 0) failed.push(`native: ${script} ended with code ${code}`);
+  if (code === 0 && passed === 0) failed.push(`native: ${script} did not say how many tests passed`);
+  return { passed, failed, skipped: [] };
+}
+
+/** No lab without an owner may remain: sweeps what does, and counts that as a failure. */
+async function nothingLeftBehind() {
+  const { code } = await spawned(["node", "--import", "tsx", "test/lab/sweep.ts"], { limitMs: 60_000 });
+  return { passed: code === 0 ? 1 : 0, failed: code === 0 ? [] : ["clean: a lab was left behind"], skipped: [] };
+}
+
+function wantedSteps() {
+  const args = process.argv.slice(2);
+  if (args.length === 0) return steps;
+  const only = args[0]?.startsWith("--only=") ? args[0].slice("--only=".length) : args[0] === "--only" ? args[1] : "";
+  const names = (only ?? "").split(",").filter(Boolean);
+  const unknown = names.filter((name) => !steps.some((step) => step.name === name));
+  if (names.length === 0 || unknown.length > 0) {
+    const known = steps.map((step) => step.name).join(",");
+    process.stderr.write(`usage: npm test [-- --only STEP[,STEP…]], steps: ${known}\n`);
+    process.exit(64);
+  }
+  return steps.filter((step) => names.includes(step.name));
+}
+
+async function main() {
+  const wanted = wantedSteps();
+  const begin = Date.now();
+  const problems = await setup();
+  fs.mkdirSync(reports, { recursive: true });
+  const total = { passed: 0, failed: problems.map((problem) => `build: ${problem}`), skipped: [] };
+  const lines = [];
+  for (const step of wanted) {
+    if (interrupted) break;
+    console.log(`\n=== ${step.name}`);
+    const at = Date.now();
+    const { passed, failed, skipped, note } = await step.run();
+    const seconds = ((Date.now() - at) / 1000).toFixed(1);
+    const skips = skipped.length > 0 ? `, ${skipped.length} skipped` : "";
+    const line = note ?? `${passed} passed, ${failed.length} failed${skips}`;
+    console.log(`=== ${step.name}: ${line} (${seconds} s)`);
+    lines.push(`  ${step.name.padEnd(10)} ${line} (${seconds} s)`);
+    total.passed += passed;
+    total.failed.push(...failed);
+    total.skipped.push(...skipped);
+  }
+  console.log(`\nAll steps, ${((Date.now() - begin) / 1000).toFixed(0)} s:\n${lines.join("\n")}`);
+  for (const name of total.skipped) console.log(`${ci ? "SKIPPED, a failure in CI" : "skipped"}: ${name}`);
+  for (const name of total.failed) console.log(`FAILED: ${name}`);
+  if (interrupted) console.log(`FAILED: interrupted by ${interrupted}`);
+  const failed = total.failed.length + (ci ? total.skipped.length : 0) + (interrupted ? 1 : 0);
+  console.log(`${total.passed} passed, ${failed} failed`);
+  process.exitCode = failed > 0 ? 1 : 0;
+}
+
+main().catch((error) => {
+  process.stderr.write(`${error.name === "SetupProblem" ? `setup: ${error.message}` : error.stack}\n`);
+  console.log("0 passed, 1 failed");
+  process.exitCode = 1;
+});
