@@ -1,0 +1,294 @@
+/**
+ * The assembly: makes the adapters, wires them to the engine, starts and stops them in order. Purpose: who exists, and in
+ * which order. Boundary: no decisions of the protocol; those are the group's.
+ */
+import { randomBytes, randomInt } from "node:crypto";
+import { createAddressHolder } from "../adapters/address-holder.js";
+import { createClock } from "../adapters/clock.js";
+import { MemberlistTransport, transportPacketBudget } from "../adapters/gossip-transport.js";
+import { createHttp, type Http } from "../adapters/http.js";
+import { createEventFeed, type EventFeed } from "../adapters/http-events.js";
+import { resolveBind } from "../adapters/interfaces.js";
+import { createLog } from "../adapters/log.js";
+import { renderMetrics } from "../adapters/metrics.js";
+import { createResolver, type Resolver } from "../adapters/resolver.js";
+import { createResponder } from "../adapters/responder.js";
+import { createRunDir, type RunDir } from "../adapters/run-dir.js";
+import { createServiceManager } from "../adapters/service-manager.js";
+import { createStrictArp } from "../adapters/strict-arp.js";
+import { loadKeys } from "../config/load.js";
+import type { Config } from "../config/types.js";
+import { type Endpoint, formatEndpoint } from "../domain/messages.js";
+import { PROFILES } from "../domain/profile.js";
+import type { AddressHolder, Clock, GossipTransport, Log, Responder, ServiceManager, StatusSnapshot, StrictArp } from "../ports.js";
+import { decodeFacts, encodeFacts, measure } from "../wire/index.js";
+import { Engine, reasonOf } from "./engine.js";
+import type { RunOptions } from "./run.js";
+import { interfacesOf, needsRestart, settingsOf } from "./settings.js";
+import { instanceText, takeSnapshot } from "./snapshot.js";
+
+/** A stop hands over within this; then it goes, whoever has not taken over. */
+const HAND_OVER_MAX_MS = 5000;
+const GOODBYE_MAX_MS = 500;
+const STRICT_ARP_CHECK_MS = 10_000;
+const SEEDS_AGAIN_MS = 30_000;
+const SEEDS_MISSING_AGAIN_MS = 1000;
+
+export class Daemon {
+  readonly #options: RunOptions;
+  readonly #instance = randomInt(1, 0xffff_ffff);
+  readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #service: ServiceManager;
+  readonly #runDir: RunDir;
+  readonly #strictArp: StrictArp;
+  readonly #responder: Responder;
+  readonly #holder: AddressHolder;
+  readonly #transport: GossipTransport;
+  readonly #engine: Engine;
+  readonly #http: Http;
+  readonly #feed: EventFeed;
+  readonly #resolver: Resolver;
+  readonly #bind: Endpoint;
+  /** Undone in reverse order at the end, or when the start fails half-way. */
+  readonly #undo: (() => Promise<void>)[] = [];
+  #config: Config;
+  #timers: NodeJS.Timeout[] = [];
+  #seedsTimer: NodeJS.Timeout | undefined;
+  #sysctlAlarm: string | null = null;
+
+  /** Resolves names that are needed before anything can be made. Throws one line. */
+  static async create(options: RunOptions): Promise<Daemon> {
+    return new Daemon(options);
+  }
+
+  private constructor(options: RunOptions) {
+    this.#options = options;
+    const { config } = options;
+    this.#config = config;
+    this.#log = createLog({ level: config.log.level });
+    this.#clock = createClock();
+    this.#service = createServiceManager();
+    this.#runDir = createRunDir({ socket: config.status.socket });
+    this.#strictArp = createStrictArp({ mode: config.strictArp, stateFile: this.#runDir.file("strict-arp.json") });
+    this.#responder = createResponder();
+    this.#holder = createAddressHolder();
+    const vips = config.vips.flatMap((vip) => vip.addresses);
+    this.#bind = resolveBind({ bind: config.gossip.bind, interfaces: interfacesOf(config), vips });
+    const keys = loadKeys(config);
+    this.#transport = new MemberlistTransport({ bind: this.#bind, keys, log: this.#log });
+    this.#feed = createEventFeed({ clock: this.#clock, instance: instanceText(this.#instance), historyMax: 1000 });
+    this.#resolver = createResolver();
+    this.#engine = new Engine(
+      {
+        clock: this.#clock,
+        transport: this.#transport,
+        responder: this.#responder,
+        holder: this.#holder,
+        log: this.#log,
+        onEvent: ({ level, event, fields, text }) => this.#feed.publish(event, { level, text, ...fields }),
+        onChange: () => undefined,
+      },
+      {
+        name: config.node.name,
+        address: config.gossip.advertise ?? this.#bind,
+        instance: this.#instance,
+        profile: PROFILES[config.gossip.profile],
+        settings: settingsOf(config),
+        seeds: [],
+        aloneAfterMs: config.gossip.aloneAfterMs,
+        codec: { encode: encodeFacts, decode: decodeFacts },
+        random: randomUniform,
+        measure,
+        packetBudget: transportPacketBudget({ keys }),
+      },
+    );
+    this.#http = createHttp({
+      listen: config.status.listen,
+      socket: config.status.socket,
+      clock: this.#clock,
+      source: () => this.#snapshot(),
+      metrics: () => this.#metrics(),
+      events: this.#feed,
+      control: { "/reload": async () => this.#controlReload() },
+    });
+  }
+
+  /** Everything is live when it resolves. Throws one line that says what to do. */
+  async start(): Promise<void> {
+    const config = this.#config;
+    for (const warning of this.#options.warnings) {
+      this.#log.write("warn", "config.warning", { path: warning.path }, `${warning.path}: ${warning.message}`);
+    }
+    await this.#runDir.acquire();
+    this.#undo.push(() => this.#runDir.release());
+    const changed = await this.#strictArp.start();
+    this.#undo.push(() => this.#strictArp.restore());
+    for (const change of changed) this.#log.write("info", "strict-arp.changed", { change }, `strict ARP: ${change}`);
+    const swept = await this.#holder.sweep();
+    if (swept.length > 0) {
+      this.#log.write("warn", "vip.swept", { addresses: swept }, `${swept.length} addresses of a crashed run taken off lo`);
+    }
+    this.#undo.push(() => this.#dropHeld());
+    await this.#responder.start((events) => this.#engine.responderEvents(events));
+    this.#undo.push(() => this.#responder.stop());
+    this.#responder.setInterfaces(interfacesOf(config));
+    for (const link of this.#responder.links()) this.#engine.responderEvents([{ kind: "link", link }]);
+    await this.#transport.start(this.#engine.gossipHandlers());
+    this.#undo.push(() => this.#transport.stop());
+    await this.#http.start();
+    this.#undo.push(() => this.#http.stop());
+    this.#engine.turn({ kind: "start" });
+    this.#undo.push(async () => this.#engine.stop());
+    await this.#resolveSeeds();
+    this.#every(STRICT_ARP_CHECK_MS, () => void this.#checkStrictArp());
+    if (this.#service.watchdogMs !== null) this.#every(this.#service.watchdogMs, () => this.#feedWatchdog());
+    const vips = config.vips.reduce((sum, vip) => sum + vip.addresses.length, 0);
+    const text = `${config.node.name} is up on ${formatEndpoint(this.#bind)}, ${vips} VIPs in ${config.vips.length} groups`;
+    this.#log.write("info", "daemon.up", { version: this.#options.version, bind: formatEndpoint(this.#bind), vips }, text);
+    this.#service.ready(text);
+  }
+
+  /** Hands over, says goodbye, takes back what it did to the host. */
+  async stop(signal: string): Promise<void> {
+    this.#log.write("info", "daemon.stopping", { signal }, `${signal}: handing over`);
+    this.#service.stopping("handing over");
+    this.#engine.turn({ kind: "stop" });
+    await this.#handedOver();
+    await this.#engine.leave(GOODBYE_MAX_MS);
+    await this.#undoAll();
+    this.#log.write("info", "daemon.stopped", {}, "stopped");
+    await this.#log.flush();
+  }
+
+  /** The start failed: says why, and leaves nothing behind. */
+  async fail(reason: string): Promise<void> {
+    this.#log.write("error", "daemon.failed", { reason }, `cannot start: ${reason}`);
+    this.#service.status(`cannot start: ${reason}`);
+    await this.#undoAll();
+    await this.#log.flush();
+  }
+
+  /** SIGHUP: a file that is refused changes nothing, and every problem is said. */
+  async reload(): Promise<{ ok: boolean; problems: string[] }> {
+    this.#service.reloading();
+    const loaded = this.#options.reload();
+    if (!loaded.ok) {
+      const problems = loaded.problems.map((p) => (p.path === "" ? p.message : `${p.path}: ${p.message}`));
+      for (const problem of problems) this.#log.write("error", "config.refused", { problem }, problem);
+      const text = `reload refused, the old configuration stays: ${problems[0] ?? ""}`;
+      this.#log.write("error", "daemon.reload-refused", { problems: problems.length }, text);
+      this.#service.ready(text);
+      return { ok: false, problems };
+    }
+    const stays = needsRestart(this.#config, loaded.config);
+    for (const key of stays) {
+      this.#log.write("warn", "config.needs-restart", { key }, `${key} takes effect at the next start`);
+    }
+    this.#config = loaded.config;
+    this.#log.setLevel(loaded.config.log.level);
+    if (!loaded.config.gossip.insecure) this.#transport.setKeys(loadKeys(loaded.config));
+    this.#responder.setInterfaces(interfacesOf(loaded.config));
+    this.#engine.turn({ kind: "reconfigure", settings: settingsOf(loaded.config) });
+    await this.#resolveSeeds();
+    this.#log.write("info", "daemon.reloaded", { needsRestart: stays }, "configuration reloaded");
+    this.#service.ready("configuration reloaded");
+    return { ok: true, problems: [] };
+  }
+
+  async #controlReload(): Promise<{ status: number; body: unknown }> {
+    const outcome = await this.reload();
+    return { status: outcome.ok ? 200 : 422, body: outcome };
+  }
+
+  async #handedOver(): Promise<void> {
+    const deadline = this.#clock.now() + HAND_OVER_MAX_MS;
+    for (;;) {
+      const pending = this.#engine.group.pending();
+      if (pending === 0) return;
+      if (this.#clock.now() >= deadline) {
+        this.#log.write("warn", "daemon.hand-over-cut", { pending }, `${pending} VIPs were not taken over in time`);
+        return;
+      }
+      this.#service.status(`handing over ${pending} VIPs`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  async #undoAll(): Promise<void> {
+    for (const timer of this.#timers) clearInterval(timer);
+    clearTimeout(this.#seedsTimer);
+    for (const undo of this.#undo.splice(0).reverse()) {
+      await undo().catch((error: unknown) => {
+        this.#log.write("error", "daemon.cleanup-failed", {}, reasonOf(error));
+      });
+    }
+  }
+
+  async #dropHeld(): Promise<void> {
+    await this.#holder.drop(this.#holder.held());
+  }
+
+  /** Names in `gossip.join` are resolved again and again: their hosts may move, or DNS may be late at boot. */
+  async #resolveSeeds(): Promise<void> {
+    clearTimeout(this.#seedsTimer);
+    const { join } = this.#config.gossip;
+    if (join.length === 0) return;
+    const { endpoints, failed } = await this.#resolver.resolve(join);
+    this.#engine.turn({ kind: "join", seeds: endpoints });
+    for (const problem of failed) this.#log.write("warn", "gossip.unresolved", { problem }, problem);
+    const again = failed.length > 0 ? SEEDS_MISSING_AGAIN_MS : SEEDS_AGAIN_MS;
+    this.#seedsTimer = setTimeout(() => void this.#resolveSeeds(), again);
+  }
+
+  async #checkStrictArp(): Promise<void> {
+    try {
+      for (const repaired of await this.#strictArp.check()) {
+        this.#log.write("warn", "strict-arp.repaired", { repaired }, `strict ARP was undone by somebody, set again: ${repaired}`);
+      }
+      this.#sysctlAlarm = null;
+    } catch (error) {
+      this.#sysctlAlarm = `strict ARP: ${reasonOf(error)}`;
+    }
+  }
+
+  /** Fed while the control plane turns; a loop that is stuck, or a group that is not driven, starves it. */
+  #feedWatchdog(): void {
+    if (this.#clock.now() - this.#engine.lastTurnAt < 5000) this.#service.watchdog();
+  }
+
+  #snapshot(): StatusSnapshot {
+    const alarms = this.#engine.group.alarms();
+    if (this.#sysctlAlarm !== null) alarms.push(this.#sysctlAlarm);
+    return takeSnapshot({
+      group: this.#engine.group,
+      clock: this.#clock,
+      version: this.#options.version,
+      instance: this.#instance,
+      bind: formatEndpoint(this.#bind),
+      encrypted: !this.#config.gossip.insecure,
+      gossip: this.#transport.stats(),
+      responder: this.#responder.stats(),
+      links: this.#responder.links(),
+      interfaces: interfacesOf(this.#config),
+      alarms,
+    });
+  }
+
+  #metrics(): string {
+    const counters = Object.entries(this.#engine.group.swimStats()).map(([name, value]) => ({
+      name: "vipd_swim_total",
+      labels: { what: name },
+      value,
+    }));
+    return renderMetrics({ snapshot: this.#snapshot(), counters: [...counters, ...this.#http.counters()] });
+  }
+
+  #every(ms: number, deed: () => void): void {
+    this.#timers.push(setInterval(deed, ms));
+  }
+}
+
+function randomUniform(): number {
+  return randomBytes(4).readUInt32LE() / 2 ** 32;
+}

@@ -1,0 +1,234 @@
+/**
+ * The engine: drives the pure group with the real world's input and does the deeds that it returns. Purpose: the one
+ * place where decisions become effects. Boundary: decides nothing; one turn at a time, on the event loop.
+ */
+import { Group } from "../domain/group/group.js";
+import type { GroupInput, GroupOptions, GroupOutput, GroupTimer, OwnershipEvent } from "../domain/group/types.js";
+import type { Endpoint } from "../domain/messages.js";
+import type { AddressHolder, Clock, GossipTransport, Log, Responder, ResponderEvent } from "../ports.js";
+import { Timers } from "./timers.js";
+
+/** After a gap, the queue counts as drained when a round of the loop brought no datagram; bounded. */
+const DRAIN_ROUNDS_MAX = 64;
+
+export interface EngineParts {
+  readonly clock: Clock;
+  readonly transport: GossipTransport;
+  readonly responder: Responder;
+  readonly holder: AddressHolder;
+  readonly log: Log;
+  /** Every event, for the ring that the HTTP side shows. */
+  readonly onEvent: (event: OwnershipEvent) => void;
+  /** Something that the snapshot shows may have changed. */
+  readonly onChange: () => void;
+}
+
+export class Engine {
+  readonly group: Group;
+  readonly #parts: EngineParts;
+  readonly #timers: Timers<GroupTimer>;
+  #wakeUp: NodeJS.Timeout | undefined;
+  #datagrams = 0;
+  #stopped = false;
+  #onLeft: (() => void) | null = null;
+  #lastTurnAt = 0;
+
+  constructor(parts: EngineParts, options: GroupOptions) {
+    this.#parts = parts;
+    this.group = new Group(options, parts.clock.now());
+    this.#timers = new Timers<GroupTimer>(
+      {
+        now: () => parts.clock.now(),
+        wake: (ms, callback) => {
+          clearTimeout(this.#wakeUp);
+          this.#wakeUp = setTimeout(callback, Math.ceil(ms));
+        },
+      },
+      (timer) => this.turn({ kind: "timer", timer }),
+    );
+  }
+
+  /** When the group was last turned: the watchdog's sign of health. */
+  get lastTurnAt(): number {
+    return this.#lastTurnAt;
+  }
+
+  turn(input: GroupInput): void {
+    if (this.#stopped) return;
+    const now = this.#parts.clock.now();
+    this.#lastTurnAt = now;
+    for (const output of this.group.handle(input, now)) this.#perform(output);
+  }
+
+  /** Datagrams, exchanges and stream pings come in here. */
+  gossipHandlers(): Parameters<GossipTransport["start"]>[0] {
+    return {
+      datagram: (from, messages) => {
+        this.#datagrams += 1;
+        this.turn({ kind: "datagram", from, messages });
+      },
+      exchange: (from, theirs) => {
+        const ours = this.group.pushPull(theirs.join);
+        // Ours is answered before theirs is merged (memberlist-wire.md, section 9).
+        setImmediate(() => this.turn({ kind: "exchanged", with: from, state: theirs, initiator: false }));
+        return ours;
+      },
+      streamPing: (node) => node === "" || node === this.group.name,
+    };
+  }
+
+  responderEvents(events: readonly ResponderEvent[]): void {
+    for (const event of events) this.#responderEvent(event);
+  }
+
+  /** Says goodbye; resolves when it is out, or after the bound. */
+  async leave(boundMs: number): Promise<void> {
+    const left = new Promise<void>((resolve) => {
+      this.#onLeft = resolve;
+    });
+    this.turn({ kind: "leave" });
+    await Promise.race([left, new Promise<void>((resolve) => setTimeout(resolve, boundMs))]);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#timers.stop();
+    clearTimeout(this.#wakeUp);
+  }
+
+  #perform(output: GroupOutput): void {
+    const { transport, responder, holder } = this.#parts;
+    switch (output.kind) {
+      case "send":
+        transport.send(output.to, output.messages);
+        return;
+      case "arm":
+        this.#timers.arm(output.timer, output.at);
+        return;
+      case "exchange":
+        this.#exchange(output.with, output.join);
+        return;
+      case "stream-ping":
+        this.#streamPing(output);
+        return;
+      case "lease":
+        responder.lease(output.until);
+        return;
+      case "own":
+        responder.own(output.intents.map((intent) => ({ ...intent, mac: null })));
+        return;
+      case "silence":
+        responder.release(output.at);
+        return;
+      case "watch":
+        responder.watch(output.at);
+        return;
+      case "announce":
+        responder.announce(output);
+        return;
+      case "ask":
+        this.#ask(output);
+        return;
+      case "hold":
+        holder.hold(output.addresses).then(
+          () => this.turn({ kind: "held", addresses: output.addresses }),
+          (error: unknown) => this.turn({ kind: "hold-failed", addresses: output.addresses, error: reasonOf(error) }),
+        );
+        return;
+      case "drop":
+        holder.drop(output.addresses).catch((error: unknown) => {
+          this.#event("error", "vip.drop-failed", { addresses: output.addresses }, reasonOf(error));
+        });
+        return;
+      case "event":
+        this.#event(output.event.level, output.event.event, output.event.fields, output.event.text);
+        return;
+      case "drain-queue":
+        this.#drainQueue(0, this.#datagrams);
+        return;
+      case "left":
+        this.#onLeft?.();
+        return;
+    }
+  }
+
+  #exchange(peer: Endpoint, join: boolean): void {
+    this.#parts.transport.exchange(peer, this.group.pushPull(join)).then(
+      (state) => this.turn({ kind: "exchanged", with: peer, state, initiator: true }),
+      (error: unknown) => this.turn({ kind: "exchange-failed", with: peer, reason: reasonOf(error) }),
+    );
+  }
+
+  #streamPing(ping: Extract<GroupOutput, { kind: "stream-ping" }>): void {
+    const timeoutMs = Math.max(1, ping.deadline - this.#parts.clock.now());
+    this.#parts.transport.streamPing(ping.to, ping.seqNo, ping.node, timeoutMs).then((answered) => {
+      if (answered) this.turn({ kind: "stream-ping-answered", seqNo: ping.seqNo, node: ping.node });
+    });
+  }
+
+  #ask(question: Extract<GroupOutput, { kind: "ask" }>): void {
+    this.#parts.responder.ask(question).then(
+      (answers) => this.turn({ kind: "asked", id: question.id, answers }),
+      (error: unknown) => {
+        // Nobody can be asked on an interface that is gone; the link's own event takes its eligibility away.
+        this.#event("warn", "wire.ask-failed", { interface: question.interface }, reasonOf(error));
+        this.turn({ kind: "asked", id: question.id, answers: [] });
+      },
+    );
+  }
+
+  /** Law 2: what queued up during a gap is handled before anything that is overdue. */
+  #drainQueue(round: number, before: number): void {
+    setImmediate(() => {
+      const idle = this.#datagrams === before;
+      if (round >= 1 && (idle || round >= DRAIN_ROUNDS_MAX)) this.turn({ kind: "queue-drained" });
+      else this.#drainQueue(round + 1, this.#datagrams);
+    });
+  }
+
+  #responderEvent(event: ResponderEvent): void {
+    switch (event.kind) {
+      case "link": {
+        const { name, mac, up, carrier } = event.link;
+        const state = event.link.index === 0 ? "is gone" : carrier && up ? "is up" : up ? "has no carrier" : "is down";
+        this.#event("info", "link.changed", { interface: name, mac, up, carrier }, `interface ${name} ${state}`);
+        this.turn({ kind: "link", link: { name, mac: event.link.index === 0 ? "" : mac, up, carrier } });
+        return;
+      }
+      case "claim":
+        this.turn({ kind: "claim-heard", address: event.address, mac: event.mac, yielded: event.yielded });
+        return;
+      case "announced":
+        this.#event("debug", "vip.announced", { ...event }, `round ${event.round} on ${event.interface} is out`);
+        return;
+      case "address-removed":
+        this.#event(
+          "warn",
+          "vip.address-removed",
+          { address: event.address, restored: event.restored },
+          `${event.address} was taken off lo by somebody else${event.restored ? ": put back" : ""}`,
+        );
+        return;
+      case "lease-lapsed":
+        this.#event("warn", "responder.silent", {}, "the responder went silent: the lease ran out");
+        return;
+      case "trouble":
+        this.#event("error", "responder.trouble", { ...event }, event.message);
+        return;
+      case "overflow":
+        this.#event("warn", "responder.overflow", { lost: event.lost }, `${event.lost} events were lost: reading the links again`);
+        for (const link of this.#parts.responder.links()) this.#responderEvent({ kind: "link", link });
+        return;
+    }
+  }
+
+  #event(level: OwnershipEvent["level"], event: string, fields: Readonly<Record<string, unknown>>, text: string): void {
+    this.#parts.log.write(level, event, fields, text);
+    if (level !== "debug") this.#parts.onEvent({ level, event, fields, text });
+    this.#parts.onChange();
+  }
+}
+
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,91 @@
+/**
+ * The snapshot: what `/status` and `/metrics` show, taken from the group and its adapters. Boundary: reads; changes nothing.
+ */
+import type { Group } from "../domain/group/group.js";
+import { formatEndpoint } from "../domain/messages.js";
+import type { MemberView } from "../domain/swim/types.js";
+import type { Clock, GossipStats, LinkState, MemberStatus, ResponderStats, StatusSnapshot, VipStatus } from "../ports.js";
+
+export interface SnapshotSource {
+  readonly group: Group;
+  readonly clock: Clock;
+  readonly version: string;
+  readonly instance: number;
+  readonly bind: string;
+  readonly encrypted: boolean;
+  readonly gossip: GossipStats;
+  readonly responder: ResponderStats;
+  readonly links: readonly LinkState[];
+  readonly interfaces: readonly string[];
+  readonly alarms: readonly string[];
+}
+
+export function instanceText(instance: number): string {
+  return instance.toString(16).padStart(8, "0");
+}
+
+export function takeSnapshot(source: SnapshotSource): StatusSnapshot {
+  const { group, clock } = source;
+  const standing = group.standing();
+  const links = new Map(source.links.map((link) => [link.name, link]));
+  return {
+    node: group.name,
+    version: source.version,
+    instance: instanceText(source.instance),
+    ready: standing.ready,
+    readyReason: standing.readyReason,
+    draining: standing.draining,
+    lease: { untilMs: Math.max(0, Math.round(standing.lease.until)), lapses: standing.lease.lapses },
+    members: group.members().map((member) => memberStatus(member, group, clock)),
+    vips: group.keys().flatMap((key) =>
+      key.spec.addresses.map(
+        (address): VipStatus => ({
+          address,
+          group: key.spec.group,
+          interface: key.spec.interface,
+          owner: key.owner,
+          heir: key.heir,
+          state: key.state,
+          since: clock.wall(key.since),
+          reason: key.reason,
+        }),
+      ),
+    ),
+    interfaces: source.interfaces.map((name) => {
+      const link = links.get(name);
+      return { name, mac: link?.mac ?? "", up: link?.up ?? false, carrier: link?.carrier ?? false };
+    }),
+    gossip: {
+      bind: source.bind,
+      encrypted: source.encrypted,
+      datagramsIn: source.gossip.datagramsIn,
+      datagramsOut: source.gossip.datagramsOut,
+      bytesIn: source.gossip.bytesIn,
+      bytesOut: source.gossip.bytesOut,
+      dropped: source.gossip.dropped,
+    },
+    responder: {
+      replies: source.responder.replies,
+      announcements: source.responder.announcements,
+      ignored: source.responder.ignored,
+    },
+    alarms: [...source.alarms],
+  };
+}
+
+function memberStatus(member: MemberView, group: Group, clock: Clock): MemberStatus {
+  const facts = group.facts(member.name);
+  return {
+    name: member.name,
+    address: formatEndpoint(member.address),
+    state: member.state,
+    self: member.self,
+    foreign: member.foreign,
+    incarnation: member.incarnation,
+    weight: facts?.weight ?? 0,
+    draining: facts?.draining ?? false,
+    settled: facts === undefined ? false : !facts.groups.some((g) => g.deferring),
+    rttMs: member.rttMs === null ? null : Math.round(member.rttMs * 1000) / 1000,
+    since: clock.wall(member.since),
+  };
+}

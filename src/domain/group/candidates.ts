@@ -1,0 +1,83 @@
+/**
+ * From everybody's facts to the candidates of one group's election (law 7), and what differs between hosts.
+ * Boundary: pure reading; the same on every host that holds the same facts.
+ */
+import type { Candidate } from "../election.js";
+import type { Facts, GroupFacts } from "../facts.js";
+
+export interface KnownHost {
+  readonly name: string;
+  readonly instance: number;
+  readonly facts: Facts;
+  /** Two hosts use this name: it may own nothing. */
+  readonly disputed: boolean;
+}
+
+export interface GroupIdentity {
+  readonly name: string;
+  readonly digest: number;
+}
+
+interface Runner {
+  readonly host: KnownHost;
+  readonly group: GroupFacts;
+}
+
+/** Why a live host is no candidate of the group, or null if it is one. */
+export function whyNot(host: KnownHost, identity: GroupIdentity): string | null {
+  const group = host.facts.groups.find((g) => g.name === identity.name);
+  if (group === undefined) return "does not carry the group";
+  if (host.disputed) return "its name is in conflict";
+  if (host.facts.barred !== "") return host.facts.barred;
+  if (!host.facts.ready) return "has not exchanged state yet";
+  if (host.facts.draining) return "draining";
+  if (group.digest !== identity.digest) return "its configuration of the group differs";
+  if (!group.eligible) return group.reason === "" ? "not eligible" : group.reason;
+  return null;
+}
+
+export function candidatesOf(hosts: readonly KnownHost[], identity: GroupIdentity): Candidate[] {
+  const runners: Runner[] = [];
+  for (const host of hosts) {
+    if (whyNot(host, identity) !== null) continue;
+    const group = host.facts.groups.find((g) => g.name === identity.name);
+    if (group !== undefined) runners.push({ host, group });
+  }
+  const present = new Set(runners.map((runner) => runner.host.instance));
+  return runners
+    .map(({ host, group }) => ({
+      name: host.name,
+      weight: host.facts.weight,
+      behind: group.deferring && host.facts.defersTo.some((instance) => present.has(instance)),
+    }))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** Members that carry the group with another digest. */
+export function differingHosts(hosts: readonly KnownHost[], identity: GroupIdentity): string[] {
+  return hosts
+    .filter((host) => host.facts.groups.some((g) => g.name === identity.name && g.digest !== identity.digest))
+    .map((host) => host.name);
+}
+
+/** Failback "never": by key, the candidate with the highest claim epoch. */
+export function incumbentsOf(
+  hosts: readonly KnownHost[],
+  candidates: readonly Candidate[],
+  identity: GroupIdentity,
+): { incumbents: Map<string, string>; epochs: Map<string, number> } {
+  const incumbents = new Map<string, string>();
+  const epochs = new Map<string, number>();
+  const running = new Set(candidates.map((candidate) => candidate.name));
+  const highest = new Map<string, number>();
+  for (const host of [...hosts].sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    const group = host.facts.groups.find((g) => g.name === identity.name);
+    for (const { key, epoch } of group?.held ?? []) {
+      epochs.set(key, Math.max(epoch, epochs.get(key) ?? 0));
+      if (!running.has(host.name) || epoch <= (highest.get(key) ?? 0)) continue;
+      highest.set(key, epoch);
+      incumbents.set(key, host.name);
+    }
+  }
+  return { incumbents, epochs };
+}

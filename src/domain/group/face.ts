@@ -1,0 +1,56 @@
+/**
+ * The group in words for people: member events and alarms. Boundary: pure text; nothing is decided here.
+ */
+import { formatEndpoint, type Millis } from "../messages.js";
+import type { Key } from "../ownership/key.js";
+import type { OwnershipEvent } from "../ownership/types.js";
+import type { SwimEvent } from "../swim/types.js";
+
+const STRANGER_SHOWN_MS = 60_000;
+
+export function memberEvent(event: Extract<SwimEvent, { kind: "member" }>): OwnershipEvent {
+  const { member, change, reason } = event;
+  const level = change === "dead" ? "warn" : change === "suspect" || change === "updated" ? "debug" : "info";
+  const kind = member.foreign ? "foreign member" : "member";
+  return {
+    level,
+    event: `member.${change}`,
+    fields: { member: member.name, address: formatEndpoint(member.address), incarnation: member.incarnation, reason },
+    text: `${kind} ${member.name} ${change}${reason === "" ? "" : `: ${reason}`}`,
+  };
+}
+
+export interface AlarmState {
+  readonly self: string;
+  readonly disputed: readonly string[];
+  readonly barred: string;
+  readonly drift: readonly { readonly group: string; readonly hosts: readonly string[] }[];
+  readonly keys: readonly Key[];
+  readonly links: readonly { readonly group: string; readonly reason: string }[];
+  readonly now: Millis;
+}
+
+/** What an operator should look at, a line each; empty at rest. */
+export function alarmsOf(state: AlarmState): string[] {
+  const alarms: string[] = [];
+  for (const name of state.disputed) {
+    alarms.push(
+      name === state.self
+        ? `name-conflict: another host uses the name ${name}: this host owns nothing until one of them is renamed`
+        : `name-conflict: two hosts use the name ${name}: neither of them owns anything`,
+    );
+  }
+  if (state.barred !== "" && state.barred !== "name-conflict") alarms.push(`not eligible: ${state.barred}`);
+  for (const { group, hosts } of state.drift) {
+    if (hosts.length === 0) continue;
+    alarms.push(`drift: the configuration of group ${group} differs on ${hosts.join(", ")}: no planned moves of it`);
+  }
+  for (const { group, reason } of state.links) if (reason !== "") alarms.push(`group ${group}: ${reason}`);
+  for (const key of state.keys) {
+    if (key.state === "standby" && key.reason.startsWith("gossip is broken")) alarms.push(`${key.spec.key}: ${key.reason}`);
+    if (key.stranger !== null && state.now - key.stranger.at < STRANGER_SHOWN_MS) {
+      alarms.push(`conflict: a stranger with MAC ${key.stranger.mac} claims ${key.spec.key}`);
+    }
+  }
+  return alarms;
+}

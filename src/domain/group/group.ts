@@ -1,0 +1,645 @@
+/**
+ * The group: membership, facts, elections, ownership and lease as one state machine. Purpose: the order in which one
+ * turn is worked: lapse first, then the input, then facts, elections, deeds. Boundary: pure; driven with time and
+ * input, returns outputs; the daemon and the simulator drive the same code.
+ */
+import { type Elected, GroupElection } from "../election.js";
+import type { Facts } from "../facts.js";
+import { FACTS_FORMAT } from "../facts.js";
+import { FactsStore } from "../facts-store.js";
+import { Lease } from "../lease.js";
+import type { Endpoint, Millis, PushPull } from "../messages.js";
+import { Ownership } from "../ownership/machine.js";
+import type { KeySpec, KeyView, OwnershipEvent, OwnershipOutput } from "../ownership/types.js";
+import { Swim } from "../swim/index.js";
+import type { MemberView, SwimEvent, SwimInput, SwimOutput } from "../swim/types.js";
+import { candidatesOf, differingHosts, incumbentsOf, type KnownHost } from "./candidates.js";
+import { CatchUp } from "./catch-up.js";
+import { alarmsOf, memberEvent } from "./face.js";
+import { composeFacts, Incumbency, linkReason } from "./own-facts.js";
+import { type SettledMember, Settling } from "./settling.js";
+import { FactsSync, offerAll } from "./sync.js";
+import type { GroupInput, GroupOptions, GroupOutput, GroupSettings, GroupSpec, LinkFacts } from "./types.js";
+import { GroupView } from "./view.js";
+
+/** A name stays in conflict for so long after the rival was heard last. */
+const NAME_CONFLICT_MS = 5000;
+/** Peers that are asked at once when catching up. */
+const CATCH_UP_MS = 1000;
+const ASK_TIMEOUT_MS = 120;
+
+export class Group {
+  readonly #options: GroupOptions;
+  readonly #swim: Swim;
+  readonly #store: FactsStore;
+  readonly #sync: FactsSync;
+  readonly #lease: Lease;
+  readonly #settling = new Settling();
+  readonly #ownership: Ownership;
+  readonly #view: GroupView;
+  readonly #incumbency = new Incumbency();
+  readonly #catchUp: CatchUp;
+  readonly #links = new Map<string, LinkFacts>();
+  readonly #elections = new Map<string, GroupElection>();
+  /** Names used by two hosts -> until when that is held against them. */
+  readonly #disputed = new Map<string, Millis>();
+  readonly #met = new Set<string>();
+  #settings: GroupSettings;
+  #out: GroupOutput[] = [];
+  #ready = false;
+  #readyReason = "starting: has not exchanged state with a peer yet";
+  #readyAt: Millis = Number.NEGATIVE_INFINITY;
+  #draining = false;
+  #leaving = false;
+  #healthy = true;
+  #leaseSent: Millis = Number.NaN;
+  #dirty = true;
+  #barredSeen = "";
+  /** Derived from members and facts; rebuilt when either changed. */
+  #hostsNow: KnownHost[] | null = null;
+  #digestNow: number | null = null;
+  readonly #differingNow = new Map<string, string[]>();
+  #ackPayload = "";
+  #watched = "";
+  #watchStale = true;
+
+  constructor(options: GroupOptions, now: Millis) {
+    this.#options = options;
+    this.#settings = options.settings;
+    this.#store = new FactsStore({ self: options.name, instance: options.instance, codec: options.codec });
+    const { leaseMs, leaseExtensionMs } = options.profile;
+    this.#lease = new Lease({ leaseMs, extensionMs: leaseExtensionMs, catchUpMs: CATCH_UP_MS });
+    this.#view = new GroupView({
+      self: options.name,
+      defaultLeaseMs: leaseMs + leaseExtensionMs,
+      member: (name) => this.#swim.member(name),
+      facts: (name) => this.#store.facts(name),
+      names: () => this.#store.envelopes().map((envelope) => envelope.name),
+      drifted: (group) => this.#differing(group).length > 0,
+      linkUp: (group) => this.#linkUp(group),
+    });
+    this.#ownership = new Ownership({
+      view: this.#view,
+      suspectAfterMs: options.profile.suspectAfterMs,
+      askTimeoutMs: ASK_TIMEOUT_MS,
+    });
+    this.#catchUp = new CatchUp(options.random);
+    this.#configure(now);
+    this.#store.publish(this.#compose(now));
+    this.#swim = new Swim(
+      {
+        name: options.name,
+        address: options.address,
+        profile: options.profile,
+        meta: this.#store.meta(FACTS_FORMAT),
+        random: options.random,
+        measure: options.measure,
+        packetBudget: options.packetBudget,
+        seeds: options.seeds,
+      },
+      now,
+    );
+    this.#sync = new FactsSync(this.#store, {
+      swim: (input) => this.#feedSwim(input, this.#now),
+      exchange: (to) => this.#out.push({ kind: "exchange", with: to, join: false }),
+      fetchLater: (member, tries, at) => this.#arm({ kind: "fetch", member, tries }, at),
+    });
+  }
+
+  /** The instant of the turn being worked. */
+  #now: Millis = 0;
+
+  handle(input: GroupInput, now: Millis): GroupOutput[] {
+    this.#now = now;
+    if (this.#lease.lapsed(now)) this.#thaw(now);
+    this.#dispatch(input, now);
+    this.#settle(now);
+    const out = this.#out;
+    this.#out = [];
+    return out;
+  }
+
+  // ------------------------------------------------------------ reading
+
+  get name(): string {
+    return this.#options.name;
+  }
+
+  members(): readonly MemberView[] {
+    return this.#swim.members();
+  }
+
+  facts(name: string): Facts | undefined {
+    return this.#store.facts(name);
+  }
+
+  keys(): KeyView[] {
+    return this.#ownership.views();
+  }
+
+  /** Keys that a stop still waits for. */
+  pending(): number {
+    return this.#ownership.pending();
+  }
+
+  standing(): { ready: boolean; readyReason: string; draining: boolean; lease: Lease; barred: string } {
+    return {
+      ready: this.#ready,
+      readyReason: this.#readyReason,
+      draining: this.#draining,
+      lease: this.#lease,
+      barred: this.#barred(this.#now),
+    };
+  }
+
+  alarms(): string[] {
+    return alarmsOf({
+      self: this.#options.name,
+      disputed: [...this.#disputed].filter(([, until]) => until > this.#now).map(([name]) => name),
+      barred: this.#barred(this.#now),
+      drift: this.#settings.groups.map((group) => ({ group: group.name, hosts: this.#differing(group.name) })),
+      keys: [...this.#ownership.keys()],
+      links: this.#settings.groups.map((g) => ({ group: g.name, reason: this.#linkReason(g) })),
+      now: this.#now,
+    });
+  }
+
+  swimStats(): Readonly<Record<string, number>> {
+    return this.#swim.stats();
+  }
+
+  /** Our half of an exchange. */
+  pushPull(join: boolean): PushPull {
+    return { ...this.#swim.pushPull(join), facts: this.#store.envelopes() };
+  }
+
+  // ------------------------------------------------------------ input
+
+  #dispatch(input: GroupInput, now: Millis): void {
+    switch (input.kind) {
+      case "start":
+        this.#feedSwim({ kind: "start" }, now);
+        this.#arm({ kind: "lease" }, now + this.#options.profile.leaseExtensionMs);
+        this.#arm({ kind: "alone" }, now + this.#options.aloneAfterMs);
+        return;
+      case "datagram":
+      case "stream-ping-answered":
+      case "join":
+        this.#feedSwim(input, now);
+        return;
+      case "exchanged":
+        this.#feedSwim(input, now);
+        if (input.initiator && this.#catchUp.succeeded(input.with)) this.#caughtUp(now);
+        return;
+      case "exchange-failed":
+        this.#feedSwim(input, now);
+        if (this.#catchUp.failed(input.with)) this.#caughtUp(now);
+        return;
+      case "timer":
+        this.#timer(input.timer, now);
+        return;
+      case "queue-drained":
+        if (this.#lease.phase === "thawing") this.#beginCatchUp(now);
+        return;
+      case "link":
+        this.#links.set(input.link.name, input.link);
+        this.#dirty = true;
+        return;
+      case "claim-heard":
+        this.#ownership.claimHeard(input, now);
+        return;
+      case "asked":
+        this.#ownership.asked(input.id, input.answers, now);
+        return;
+      case "held":
+        this.#ownership.held(input.addresses, now);
+        return;
+      case "hold-failed":
+        this.#ownership.holdFailed(input.addresses, input.error, now);
+        return;
+      case "reconfigure":
+        this.#settings = input.settings;
+        this.#configure(now);
+        this.#changed();
+        return;
+      case "gossip-health":
+        this.#healthy = input.healthy;
+        return;
+      case "stop":
+        this.#draining = true;
+        this.#dirty = true;
+        this.#settle(now);
+        this.#ownership.stop(now);
+        return;
+      case "leave":
+        this.#leaving = true;
+        this.#feedSwim({ kind: "leave" }, now);
+        return;
+    }
+  }
+
+  #timer(timer: Extract<GroupInput, { kind: "timer" }>["timer"], now: Millis): void {
+    switch (timer.kind) {
+      case "swim":
+        this.#feedSwim({ kind: "timer", timer: timer.timer }, now);
+        return;
+      case "key":
+        this.#ownership.timer(timer.timer, now);
+        return;
+      case "lease":
+        this.#arm({ kind: "lease" }, now + this.#options.profile.leaseExtensionMs);
+        if (this.#healthy) this.#lease.extend(now);
+        if (this.#ready && this.#lease.catchUpOverdue(now)) this.#caughtUp(now);
+        if (this.#expireDisputes(now)) this.#changed();
+        if (this.#barred(now) !== this.#barredSeen) this.#dirty = true;
+        return;
+      case "alone":
+        if (!this.#ready) this.#becomeReady("alone: no peer answered", now);
+        return;
+      case "settle":
+        this.#settling.settle(now);
+        this.#dirty = true;
+        return;
+      case "fetch":
+        this.#sync.fetch(this.#swim.member(timer.member), timer.tries, now);
+        return;
+    }
+  }
+
+  #feedSwim(input: SwimInput, now: Millis): void {
+    for (const output of this.#swim.handle(input, now)) this.#takeSwim(output, now);
+  }
+
+  #takeSwim(output: SwimOutput, now: Millis): void {
+    if (output.kind === "arm") this.#arm({ kind: "swim", timer: output.timer }, output.at);
+    else if (output.kind === "event") this.#swimEvent(output.event, now);
+    else this.#out.push(output);
+  }
+
+  #swimEvent(event: SwimEvent, now: Millis): void {
+    switch (event.kind) {
+      case "member":
+        this.#memberEvent(event, now);
+        return;
+      case "self-accused":
+        if (event.state === "dead" && this.#ready && !this.#leaving && this.#lease.accused(now)) {
+          this.#event("warn", "lease.accused", { by: event.from }, `${event.from} holds this host dead: silent until state is exchanged`);
+          this.#ownership.lapse(now);
+          this.#beginCatchUp(now);
+        }
+        return;
+      case "name-conflict":
+        this.#dispute(event.name, event.endpoint, event.self, now);
+        return;
+      case "exchanged":
+        this.#takeFacts(event.facts, now);
+        if (event.member !== null) this.#ownership.exchangedWith(event.member, now);
+        if (!this.#ready && event.member !== null && this.#swim.member(event.member)?.foreign === false) {
+          this.#becomeReady(`exchanged state with ${event.member}`, now);
+        }
+        return;
+      case "exchange-failed":
+        return;
+      case "ack-payload": {
+        const member = this.#swim.member(event.member);
+        if (member !== undefined) this.#sync.acked(member, event.payload, this.#viewDigest(), now);
+        return;
+      }
+      case "said":
+        this.#said(event, now);
+        return;
+      case "left":
+        this.#out.push({ kind: "left" });
+        return;
+      case "dropped":
+        return;
+    }
+  }
+
+  #said(event: Extract<SwimEvent, { kind: "said" }>, now: Millis): void {
+    const { body } = event;
+    if (body.kind === "facts") this.#takeFacts([body.facts], now);
+    else if (event.member === null) return;
+    else if (body.kind === "facts-request") this.#sync.requested(this.#swim.member(event.member), body.names, now);
+    else this.#ownership.claimNoticed({ member: event.member, round: body.round, addresses: body.addresses }, now);
+  }
+
+  #memberEvent(event: Extract<SwimEvent, { kind: "member" }>, now: Millis): void {
+    const { member, change } = event;
+    this.#changed();
+    if (member.self) return;
+    this.#out.push({ kind: "event", event: memberEvent(event) });
+    if (change === "forgotten") {
+      this.#store.forget(member.name);
+      this.#sync.forget(member.name);
+    } else this.#sync.metaChanged(member, now);
+    if (change === "dead" || change === "left" || change === "forgotten") this.#met.delete(member.name);
+    // Elections first: what is ours now decides what is asked and announced.
+    this.#reelect(now);
+    if (change === "suspect") this.#ownership.memberChanged(member.name, "suspect", now);
+    this.#greet(member.name, now);
+  }
+
+  /** Two sides meet: once the facts of a member that may own something are known, the winner announces again (law 8). */
+  #greet(name: string, now: Millis): void {
+    const facts = this.#store.facts(name);
+    const member = this.#swim.member(name);
+    if (facts === undefined || member === undefined || this.#met.has(name) || !this.#ready) return;
+    if (member.state !== "alive" || member.foreign) return;
+    this.#met.add(name);
+    const envelope = this.#store.envelope(name);
+    if (envelope !== undefined) this.#settling.meet(settledMember(envelope.instance, facts));
+    this.#reelect(now);
+    if (facts.ready) this.#ownership.memberChanged(name, "back", now);
+  }
+
+  #takeFacts(envelopes: Parameters<typeof offerAll>[1], now: Millis): void {
+    const { name, instance } = this.#options;
+    const heard = offerAll(this.#store, envelopes, { self: name, instance, member: (n) => this.#swim.member(n) });
+    if (heard.ownVersionHeard >= 0 && !this.#disputed.has(name) && this.#store.jumpAbove(heard.ownVersionHeard)) {
+      this.#spreadOwn(now);
+    }
+    if (heard.fresh.length === 0) return;
+    this.#changed();
+    for (const fresh of heard.fresh) this.#greet(fresh, now);
+  }
+
+  #dispute(name: string, rival: Endpoint, self: boolean, now: Millis): void {
+    const news = !this.#disputed.has(name);
+    this.#disputed.set(name, now + NAME_CONFLICT_MS);
+    if (!news) return;
+    this.#changed();
+    const whose = self ? "this host's name" : `the name ${name}`;
+    this.#event("error", "name.conflict", { name, rival }, `${whose} is used by another host at ${rival.host}: neither owns anything`);
+  }
+
+  #expireDisputes(now: Millis): boolean {
+    let changed = false;
+    for (const [name, until] of this.#disputed) {
+      if (until > now) continue;
+      this.#disputed.delete(name);
+      this.#event("info", "name.conflict-over", { name }, `the name ${name} is no longer in conflict`);
+      changed = true;
+    }
+    return changed;
+  }
+
+  // ------------------------------------------------------------ lease, readiness
+
+  /** The process was stalled or frozen: silent by now; queued input first, then state, then everything anew (law 2). */
+  #thaw(now: Millis): void {
+    this.#event("warn", "lease.lapsed", { lapses: this.#lease.lapses }, "the lease lapsed: this host was stalled; silent until it has caught up");
+    this.#ownership.lapse(now);
+    this.#ownership.setActive(false, now);
+    this.#feedSwim({ kind: "thawed" }, now);
+    this.#out.push({ kind: "drain-queue" });
+  }
+
+  #beginCatchUp(now: Millis): void {
+    this.#lease.catchUp(now);
+    this.#ownership.setActive(false, now);
+    const peers = this.#catchUp.begin(this.#swim.members());
+    for (const peer of peers) this.#out.push({ kind: "exchange", with: peer, join: true });
+    if (peers.length === 0) this.#caughtUp(now);
+  }
+
+  #caughtUp(now: Millis): void {
+    if (this.#lease.phase !== "catching-up" || !this.#ready) return;
+    this.#catchUp.end();
+    this.#lease.caughtUp(now);
+    this.#event("info", "lease.caught-up", {}, "caught up with the group");
+    this.#dirty = true;
+  }
+
+  #becomeReady(reason: string, now: Millis): void {
+    this.#ready = true;
+    this.#readyAt = now;
+    this.#readyReason = reason;
+    this.#lease.caughtUp(now);
+    this.#dirty = true;
+    this.#event("info", "group.ready", { reason }, reason);
+    for (const member of this.#swim.members()) if (!member.self) this.#greet(member.name, now);
+  }
+
+  #barred(now: Millis): string {
+    const until = this.#disputed.get(this.#options.name);
+    if (until !== undefined && until > now) return "name-conflict";
+    return this.#lease.unsteady(now);
+  }
+
+  // ------------------------------------------------------------ facts, elections, deeds
+
+  #configure(now: Millis): void {
+    const groups = this.#settings.groups;
+    this.#settling.configure(groups.map((g) => ({ name: g.name, afterMs: g.failback === "never" ? 0 : g.failback.afterMs })));
+    this.#elections.clear();
+    const keys: KeySpec[] = [];
+    for (const group of groups) {
+      const specs = keysOf(group);
+      keys.push(...specs);
+      this.#elections.set(group.name, new GroupElection(specs.map((spec) => spec.key)));
+    }
+    this.#ownership.configure(keys, now);
+  }
+
+  /** Ends a turn: own facts, elections, ownership's deeds and the lease, until nothing more changes. */
+  #settle(now: Millis): void {
+    for (let round = 0; round < 4 && this.#dirty; round++) {
+      this.#dirty = false;
+      this.#barredSeen = this.#barred(now);
+      this.#judgeSelf(now);
+      if (this.#store.publish(this.#compose(now))) {
+        this.#changed();
+        this.#spreadOwn(now);
+      }
+      this.#reelect(now);
+      this.#ownership.setBarred(this.#barred(now), now);
+      this.#ownership.setActive(this.#ready && this.#lease.phase === "held", now);
+    }
+    const deeds = this.#ownership.flush();
+    for (const output of deeds) this.#takeOwnership(output);
+    this.#sendLease();
+    this.#sendAckPayload(now);
+    if (deeds.length > 0 || this.#watchStale) this.#sendWatch();
+  }
+
+  /** Members or facts changed: what is derived from them is stale. */
+  #changed(): void {
+    this.#dirty = true;
+    this.#hostsNow = null;
+    this.#digestNow = null;
+    this.#differingNow.clear();
+    this.#view.forgetMacs();
+  }
+
+  /** Eligibility interrupts settling; settling decides who ranks behind whom. */
+  #judgeSelf(now: Millis): void {
+    const others = this.#others();
+    for (const group of this.#settings.groups) {
+      const eligible = this.#ready && this.#linkUp(group.name) && this.#barred(now) === "";
+      const at = this.#settling.eligible(group.name, eligible, others, now);
+      if (at !== null) this.#arm({ kind: "settle" }, at);
+    }
+  }
+
+  #compose(now: Millis): Facts {
+    const state = {
+      settings: this.#settings,
+      links: this.#links,
+      settling: this.#settling,
+      ownership: this.#ownership,
+      profile: this.#options.profile,
+      ready: this.#ready,
+      readyAt: this.#readyAt,
+      draining: this.#draining,
+      barred: this.#barred(now),
+    };
+    return composeFacts(state, (group) => {
+      const hosts = this.#hosts();
+      const { epochs } = incumbentsOf(hosts, candidatesOf(hosts, group), group);
+      return this.#incumbency.held(group, state, epochs, now);
+    });
+  }
+
+  #spreadOwn(now: Millis): void {
+    this.#digestNow = null;
+    this.#feedSwim({ kind: "meta", meta: this.#store.meta(FACTS_FORMAT) }, now);
+    this.#sync.publish(this.#options.name, this.#swim.members());
+  }
+
+  #reelect(now: Millis): void {
+    const hosts = this.#hosts();
+    for (const group of this.#settings.groups) {
+      const candidates = candidatesOf(hosts, group);
+      const { incumbents } = group.failback === "never" ? incumbentsOf(hosts, candidates, group) : NO_INCUMBENTS;
+      const election = this.#elections.get(group.name);
+      if (election === undefined) continue;
+      const changed = election.elect(candidates, incumbents);
+      if (changed.size === 0) continue;
+      this.#watchStale = true;
+      const news: [string, Elected][] = [];
+      for (const [key, elected] of election.entries()) if (changed.has(key)) news.push([key, elected]);
+      this.#ownership.elect(news, now);
+    }
+  }
+
+  #hosts(): readonly KnownHost[] {
+    if (this.#hostsNow !== null) return this.#hostsNow;
+    const hosts: KnownHost[] = [];
+    for (const member of this.#swim?.members() ?? []) {
+      if (member.foreign || member.state === "dead" || member.state === "left") continue;
+      const envelope = this.#store.envelope(member.name);
+      const facts = this.#store.facts(member.name);
+      if (envelope === undefined || facts === undefined) continue;
+      hosts.push({ name: member.name, instance: envelope.instance, facts, disputed: this.#disputed.has(member.name) });
+    }
+    this.#hostsNow = hosts;
+    return hosts;
+  }
+
+  #others(): SettledMember[] {
+    return this.#hosts()
+      .filter((host) => host.name !== this.#options.name)
+      .map((host) => settledMember(host.instance, host.facts));
+  }
+
+  #differing(group: string): string[] {
+    const known = this.#differingNow.get(group);
+    if (known !== undefined) return known;
+    const spec = this.#settings.groups.find((g) => g.name === group);
+    const hosts = spec === undefined ? [] : differingHosts(this.#hosts(), spec);
+    this.#differingNow.set(group, hosts);
+    return hosts;
+  }
+
+  #linkUp(group: string): boolean {
+    const spec = this.#settings.groups.find((g) => g.name === group);
+    return spec !== undefined && this.#linkReason(spec) === "";
+  }
+
+  #linkReason(group: GroupSpec): string {
+    return linkReason(this.#links.get(group.interface), group.interface);
+  }
+
+  #takeOwnership(output: OwnershipOutput): void {
+    if (output.kind === "arm") this.#arm({ kind: "key", timer: output.timer }, output.at);
+    else if (output.kind === "exchange-with") {
+      const member = this.#swim.member(output.member);
+      if (member !== undefined) this.#out.push({ kind: "exchange", with: member.address, join: false });
+    } else if (output.kind === "tell-claimed") {
+      const { name, instance } = this.#options;
+      for (let i = 0; i < output.addresses.length; i += 60) {
+        const addresses = output.addresses.slice(i, i + 60);
+        const body = { kind: "claimed", name, instance, round: output.round, addresses } as const;
+        this.#feedSwim({ kind: "tell", member: output.member, body }, this.#now);
+      }
+    } else {
+      if (output.kind === "own" || output.kind === "silence") this.#dirty ||= this.#hasIncumbents();
+      this.#out.push(output);
+    }
+  }
+
+  #hasIncumbents(): boolean {
+    return this.#settings.groups.some((group) => group.failback === "never");
+  }
+
+  #sendLease(): void {
+    const until = this.#ready ? this.#lease.until : Number.NEGATIVE_INFINITY;
+    if (until === this.#leaseSent) return;
+    this.#leaseSent = until;
+    // After what falls silent in this turn, before what is announced in it.
+    const afterSilence = this.#out.findLastIndex((output) => output.kind === "silence") + 1;
+    this.#out.splice(afterSilence, 0, { kind: "lease", until });
+  }
+
+  #sendAckPayload(now: Millis): void {
+    const { instance } = this.#options;
+    const factsVersion = this.#store.envelope(this.#options.name)?.version ?? 0;
+    const viewDigest = this.#viewDigest();
+    const signature = `${factsVersion} ${viewDigest}`;
+    if (signature === this.#ackPayload) return;
+    this.#ackPayload = signature;
+    this.#feedSwim({ kind: "ack-payload", payload: { kind: "vipd", instance, factsVersion, viewDigest } }, now);
+  }
+
+  #viewDigest(): number {
+    this.#digestNow ??= this.#store.viewDigest(this.#swim.members());
+    return this.#digestNow;
+  }
+
+  #sendWatch(): void {
+    this.#watchStale = false;
+    const at = [];
+    for (const key of this.#ownership.keys()) {
+      if (key.state !== "standby" || key.elected.heir !== this.#options.name) continue;
+      for (const address of key.spec.addresses) at.push({ address, interface: key.spec.interface });
+    }
+    const signature = JSON.stringify(at);
+    if (signature === this.#watched) return;
+    this.#watched = signature;
+    this.#out.push({ kind: "watch", at });
+  }
+
+  #arm(timer: Extract<GroupOutput, { kind: "arm" }>["timer"], at: Millis): void {
+    this.#out.push({ kind: "arm", timer, at });
+  }
+
+  #event(level: OwnershipEvent["level"], event: string, fields: Record<string, unknown>, text: string): void {
+    this.#out.push({ kind: "event", event: { level, event, fields, text } });
+  }
+}
+
+const NO_INCUMBENTS = { incumbents: new Map<string, string>() };
+
+function settledMember(instance: number, facts: Facts): SettledMember {
+  return { instance, settledIn: new Set(facts.groups.filter((g) => g.settled).map((g) => g.name)) };
+}
+
+/** The election keys of a group: the group's name when its addresses go together, else each address. */
+export function keysOf(group: GroupSpec): KeySpec[] {
+  const { name, local } = group;
+  const at = { group: name, interface: group.interface, local };
+  if (group.together) return [{ key: name, addresses: group.addresses, ...at }];
+  return group.addresses.map((address) => ({ key: address, addresses: [address], ...at }));
+}
+

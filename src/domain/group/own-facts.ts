@@ -1,0 +1,84 @@
+/**
+ * This host's own facts, composed from configuration, links, settling and ownership. Purpose: the one place that says
+ * what the others are told of us. Boundary: pure; publishing is the group's business.
+ */
+import { FACTS_FORMAT, type Facts, type GroupFacts, type HeldKey } from "../facts.js";
+import type { Millis } from "../messages.js";
+import type { Ownership } from "../ownership/machine.js";
+import type { Profile } from "../profile.js";
+import type { Settling } from "./settling.js";
+import type { GroupSettings, GroupSpec, LinkFacts } from "./types.js";
+
+/** With failback "never", a first claim counts as an incumbent's once the host has been ready for so long (cold start). */
+export const COLD_START_MS = 30_000;
+
+export interface OwnState {
+  readonly settings: GroupSettings;
+  readonly links: ReadonlyMap<string, LinkFacts>;
+  readonly settling: Settling;
+  readonly ownership: Ownership;
+  readonly profile: Profile;
+  readonly ready: boolean;
+  readonly readyAt: Millis;
+  readonly draining: boolean;
+  readonly barred: string;
+}
+
+/** Keeps the claim epochs of keys in groups with failback "never". */
+export class Incumbency {
+  readonly #epochs = new Map<string, number>();
+
+  /** The held keys of a group, each with the epoch of its claim: one above all that the group knew at the claim. */
+  held(group: GroupSpec, state: OwnState, known: ReadonlyMap<string, number>, now: Millis): HeldKey[] {
+    const cold = now - state.readyAt < COLD_START_MS;
+    const held: HeldKey[] = [];
+    for (const key of state.ownership.keys()) {
+      if (key.spec.group !== group.name) continue;
+      const owned = key.state === "owned" || key.state === "releasing";
+      if (!owned) this.#epochs.delete(key.spec.key);
+      else if (key.tookOver || !cold || this.#epochs.has(key.spec.key)) {
+        const epoch = this.#epochs.get(key.spec.key) ?? (known.get(key.spec.key) ?? 0) + 1;
+        this.#epochs.set(key.spec.key, epoch);
+        held.push({ key: key.spec.key, epoch });
+      }
+    }
+    return held.sort((a, b) => (a.key < b.key ? -1 : 1));
+  }
+}
+
+export function linkReason(link: LinkFacts | undefined, name: string): string {
+  if (link === undefined || link.mac === "") return `interface ${name} does not exist`;
+  if (!link.up) return `interface ${name} is down`;
+  return link.carrier ? "" : `interface ${name} has no carrier`;
+}
+
+export function composeFacts(state: OwnState, heldOf: (group: GroupSpec) => HeldKey[]): Facts {
+  const names = [...new Set(state.settings.groups.map((group) => group.interface))].sort();
+  return {
+    format: FACTS_FORMAT,
+    weight: state.settings.weight,
+    labels: state.settings.labels,
+    draining: state.draining,
+    barred: state.barred,
+    ready: state.ready,
+    leaseMs: state.profile.leaseMs,
+    leaseExtensionMs: state.profile.leaseExtensionMs,
+    defersTo: state.settling.defersTo(),
+    interfaces: names.map((name) => {
+      const link = state.links.get(name);
+      return { name, mac: link?.mac ?? "", up: link?.up ?? false, carrier: link?.carrier ?? false };
+    }),
+    groups: state.settings.groups.map((group): GroupFacts => {
+      const reason = linkReason(state.links.get(group.interface), group.interface);
+      return {
+        name: group.name,
+        digest: group.digest,
+        interface: group.interface,
+        eligible: reason === "",
+        reason,
+        ...state.settling.standing(group.name),
+        held: group.failback === "never" ? heldOf(group) : [],
+      };
+    }),
+  };
+}

@@ -1,0 +1,87 @@
+/**
+ * The group's contract: the one state machine that the daemon and the simulator drive. Membership, facts, elections,
+ * ownership and the lease behind one `handle(input, now)`. Boundary: types only.
+ */
+import type { FactsCodec } from "../facts-store.js";
+import type { AckPayload, Endpoint, Message, Millis } from "../messages.js";
+import type { Answer, KeyTimer, OwnershipEvent, OwnershipOutput } from "../ownership/types.js";
+import type { Profile } from "../profile.js";
+import type { SwimInput, SwimOutput, SwimTimer } from "../swim/types.js";
+
+export interface GroupSpec {
+  readonly name: string;
+  readonly digest: number;
+  readonly interface: string;
+  readonly addresses: readonly string[];
+  readonly together: boolean;
+  readonly failback: { readonly afterMs: number } | "never";
+  readonly local: boolean;
+}
+
+export interface GroupSettings {
+  readonly weight: number;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly groups: readonly GroupSpec[];
+}
+
+export interface GroupOptions {
+  readonly name: string;
+  readonly address: Endpoint;
+  /** Random u32, new for each start. */
+  readonly instance: number;
+  readonly profile: Profile;
+  readonly settings: GroupSettings;
+  readonly seeds: readonly Endpoint[];
+  readonly aloneAfterMs: number;
+  readonly codec: FactsCodec;
+  readonly random: () => number;
+  readonly measure: (message: Message) => number;
+  readonly packetBudget: number;
+}
+
+export interface LinkFacts {
+  readonly name: string;
+  readonly mac: string;
+  readonly up: boolean;
+  readonly carrier: boolean;
+}
+
+export type GroupTimer =
+  | { readonly kind: "swim"; readonly timer: SwimTimer }
+  | { readonly kind: "key"; readonly timer: KeyTimer }
+  | { readonly kind: "lease" }
+  | { readonly kind: "alone" }
+  | { readonly kind: "settle" }
+  | { readonly kind: "fetch"; readonly member: string; readonly tries: number };
+
+export type GroupInput =
+  | Extract<SwimInput, { kind: "datagram" | "exchanged" | "exchange-failed" | "stream-ping-answered" | "join" }>
+  | { readonly kind: "start" }
+  | { readonly kind: "timer"; readonly timer: GroupTimer }
+  /** All input that was queued before the last `drain-queue` output has been handed in. */
+  | { readonly kind: "queue-drained" }
+  | { readonly kind: "link"; readonly link: LinkFacts }
+  | { readonly kind: "claim-heard"; readonly address: string; readonly mac: string; readonly yielded: boolean }
+  | { readonly kind: "asked"; readonly id: number; readonly answers: readonly Answer[] }
+  | { readonly kind: "held"; readonly addresses: readonly string[] }
+  | { readonly kind: "hold-failed"; readonly addresses: readonly string[]; readonly error: string }
+  | { readonly kind: "reconfigure"; readonly settings: GroupSettings }
+  /** The gossip's sockets work (or not: the lease is not extended then). */
+  | { readonly kind: "gossip-health"; readonly healthy: boolean }
+  /** Hand everything over; then say goodbye with `leave`. */
+  | { readonly kind: "stop" }
+  | { readonly kind: "leave" };
+
+export type GroupOutput =
+  | Extract<SwimOutput, { kind: "send" | "exchange" | "stream-ping" }>
+  | Exclude<OwnershipOutput, { kind: "exchange-with" | "tell-claimed" | "arm" }>
+  | { readonly kind: "arm"; readonly timer: GroupTimer; readonly at: Millis }
+  | { readonly kind: "lease"; readonly until: Millis }
+  /** Watch these addresses for others' claims (and join their groups): the keys that this host is heir to. */
+  | { readonly kind: "watch"; readonly at: readonly { readonly address: string; readonly interface: string }[] }
+  /** Handle what is queued, then answer `queue-drained`. */
+  | { readonly kind: "drain-queue" }
+  | { readonly kind: "event"; readonly event: OwnershipEvent }
+  | { readonly kind: "left" };
+
+export type { AckPayload, OwnershipEvent };

@@ -1,0 +1,109 @@
+/**
+ * The lease of law 2, as a machine: healthy (extended a little at a time), or silent until this host has caught up
+ * with the group. Purpose: decide the one deadline that the native thread checks before each frame. Boundary: pure;
+ * it says when to exchange state, never with whom.
+ */
+import type { Millis } from "./messages.js";
+
+export type LeasePhase =
+  /** Extended at every turn that is due. */
+  | "held"
+  /** Silent: queued input is being handled before anything else. */
+  | "thawing"
+  /** Silent: an exchange with a peer, or every peer's failure to answer, ends it. */
+  | "catching-up";
+
+export interface LeaseTerms {
+  readonly leaseMs: number;
+  readonly extensionMs: number;
+  /** Every peer failed to answer within this: go on alone. */
+  readonly catchUpMs: number;
+}
+
+/** So many lapses within the window, and this host makes itself ineligible for the window (law 2, last sentence). */
+export const LAPSES_MAX = 3;
+export const LAPSES_WINDOW_MS = 60_000;
+
+export class Lease {
+  readonly #terms: LeaseTerms;
+  #phase: LeasePhase = "catching-up";
+  #until: Millis = Number.NEGATIVE_INFINITY;
+  #extendedAt: Millis = Number.NEGATIVE_INFINITY;
+  #catchUpSince: Millis = Number.NEGATIVE_INFINITY;
+  #recent: Millis[] = [];
+  #lapses = 0;
+
+  constructor(terms: LeaseTerms) {
+    this.#terms = terms;
+  }
+
+  get phase(): LeasePhase {
+    return this.#phase;
+  }
+
+  /** No frame may leave after this instant. */
+  get until(): Millis {
+    return this.#phase === "held" ? this.#until : Number.NEGATIVE_INFINITY;
+  }
+
+  get lapses(): number {
+    return this.#lapses;
+  }
+
+  /** Called first in every turn: true if the lease ran out since the last one (the process was stalled or frozen). */
+  lapsed(now: Millis): boolean {
+    if (this.#phase !== "held" || now < this.#until) return false;
+    this.#count(now);
+    this.#phase = "thawing";
+    return true;
+  }
+
+  /** The group holds us dead: silence until state has been exchanged. True if that is news. */
+  accused(now: Millis): boolean {
+    if (this.#phase !== "held") return false;
+    this.catchUp(now);
+    return true;
+  }
+
+  /** Queued input has been handled: catch up with the group now. */
+  catchUp(now: Millis): void {
+    this.#phase = "catching-up";
+    this.#catchUpSince = now;
+  }
+
+  /** True once the catching-up took longer than peers are given. */
+  catchUpOverdue(now: Millis): boolean {
+    return this.#phase === "catching-up" && now - this.#catchUpSince >= this.#terms.catchUpMs;
+  }
+
+  /** State was exchanged, or every peer failed to answer. */
+  caughtUp(now: Millis): void {
+    this.#phase = "held";
+    this.#extendNow(now);
+  }
+
+  /** A healthy turn: extends if an extension is due. True if the deadline moved. */
+  extend(now: Millis): boolean {
+    if (this.#phase !== "held" || now - this.#extendedAt < this.#terms.extensionMs * 0.9) return false;
+    this.#extendNow(now);
+    return true;
+  }
+
+  /** Why this host should make itself ineligible, or "". */
+  unsteady(now: Millis): string {
+    this.#recent = this.#recent.filter((at) => now - at < LAPSES_WINDOW_MS);
+    if (this.#recent.length < LAPSES_MAX) return "";
+    return `lease lapsed ${this.#recent.length} times within ${LAPSES_WINDOW_MS / 1000} s`;
+  }
+
+  #count(now: Millis): void {
+    this.#lapses += 1;
+    this.#recent.push(now);
+    if (this.#recent.length > 64) this.#recent.shift();
+  }
+
+  #extendNow(now: Millis): void {
+    this.#extendedAt = now;
+    this.#until = now + this.#terms.leaseMs;
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * One election key's record and the words with which it is shown. Boundary: data and its derivations, no transitions.
+ */
+import type { Elected } from "../election.js";
+import type { Millis } from "../messages.js";
+import type { At, KeySpec, KeyState, KeyView, View } from "./types.js";
+
+export interface Key {
+  spec: KeySpec;
+  state: KeyState;
+  since: Millis;
+  reason: string;
+  elected: Elected;
+  /** Whom this host believes to have announced last; null: not known. */
+  holder: string | null;
+  /** `releasing`: to whom. */
+  successor: string | null;
+  /** Addresses that we stopped answering for although `owned` or `releasing`: the new owner's announcement was seen. */
+  evidenced: Set<string>;
+  /** Whose announcement was heard last, and when. */
+  heard: { member: string; at: Millis } | null;
+  /** The lease lapsed while it was owned: others may have taken it over. */
+  doubtful: boolean;
+  /** Rises with each transition: an older timer or answer no longer applies. */
+  stamp: number;
+  /** Addresses that are on lo since the claim began. */
+  held: Set<string>;
+  /** No claim before: a refused or failed one is not repeated at once. */
+  notBefore: Millis;
+  rivalryAt: Millis;
+  announcedAt: Millis;
+  defendedAt: Millis;
+  /** The stranger that claimed it or answered for it last. */
+  stranger: { mac: string; at: Millis } | null;
+  /** The claim took over from somebody (as against a first claim at a cold start). */
+  tookOver: boolean;
+  ownedSince: Millis;
+}
+
+export function newKey(spec: KeySpec, now: Millis): Key {
+  return {
+    spec,
+    state: "unowned",
+    since: now,
+    reason: "nobody is eligible yet",
+    elected: { owner: null, heir: null },
+    holder: null,
+    successor: null,
+    evidenced: new Set(),
+    heard: null,
+    doubtful: false,
+    stamp: 0,
+    held: new Set(),
+    notBefore: Number.NEGATIVE_INFINITY,
+    rivalryAt: Number.NEGATIVE_INFINITY,
+    announcedAt: Number.NEGATIVE_INFINITY,
+    defendedAt: Number.NEGATIVE_INFINITY,
+    stranger: null,
+    tookOver: false,
+    ownedSince: Number.NEGATIVE_INFINITY,
+  };
+}
+
+export function silentFor(key: Key): boolean {
+  return key.evidenced.size >= key.spec.addresses.length;
+}
+
+export function placesOf(key: Key, addresses: Iterable<string> = key.spec.addresses): At[] {
+  return Array.from(addresses, (address) => ({ address, interface: key.spec.interface }));
+}
+
+export function isLive(view: View, member: string | null): member is string {
+  if (member === null) return false;
+  const state = view.state(member);
+  return state === "alive" || state === "suspect";
+}
+
+/** The member that this host believes to announce the key now. */
+export function believedOwner(key: Key, view: View): string | null {
+  switch (key.state) {
+    case "owned":
+      return view.self;
+    case "releasing":
+      return silentFor(key) ? key.successor : view.self;
+    case "claiming":
+      return isLive(view, key.holder) ? key.holder : null;
+    case "conflict":
+    case "unowned":
+      return null;
+    case "standby":
+      return key.elected.owner === view.self ? key.holder : key.elected.owner;
+  }
+}
+
+export function viewOf(key: Key, view: View): KeyView {
+  const owner = believedOwner(key, view);
+  const { owner: first, heir } = key.elected;
+  return {
+    spec: key.spec,
+    state: key.state,
+    since: key.since,
+    reason: key.reason,
+    owner,
+    heir: first !== null && first !== owner ? first : heir,
+  };
+}

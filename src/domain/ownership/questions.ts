@@ -1,0 +1,132 @@
+/**
+ * Asking the wire before claiming (law 5): during a suspicion, so that it costs no time, or at the claim. Purpose:
+ * which question is open, which answer is fresh enough. Boundary: pure; the question itself is the responder's.
+ */
+import type { Millis } from "../messages.js";
+import type { Key } from "./key.js";
+import type { Outbox } from "./outbox.js";
+import type { Answer, View, WireVerdict } from "./types.js";
+
+/** A larger question is asked for a sample only: is anybody there at all? Strangers show when they claim. */
+const SAMPLE_MAX = 64;
+const FRESH_MS = 1000;
+
+interface Question {
+  readonly id: number;
+  /** Member whose suspicion it was asked in; null: one key's own question. */
+  readonly about: string | null;
+  readonly interface: string;
+  readonly addresses: string[];
+  readonly waiting: Set<string>;
+  answers: readonly Answer[] | null;
+  doneAt: Millis;
+}
+
+export class Questions {
+  readonly #options: { view: View; suspectAfterMs: number; askTimeoutMs: number };
+  readonly #out: Outbox;
+  readonly #open = new Map<number, Question>();
+  readonly #aboutMember = new Map<string, Question[]>();
+  readonly #ofKey = new Map<string, Question>();
+  /** Questions of single keys in this turn, one an interface: asked together in `flush`. */
+  readonly #batch = new Map<string, Question>();
+  #nextId = 1;
+
+  constructor(options: { view: View; suspectAfterMs: number; askTimeoutMs: number }, out: Outbox) {
+    this.#options = options;
+    this.#out = out;
+  }
+
+  /** Arms the question about a suspect for when its lease has run out: before, its responder may rightly answer. */
+  schedule(member: string, now: Millis): void {
+    const lease = this.#options.view.leaseOf(member);
+    this.#aboutMember.delete(member);
+    this.#out.arm({ kind: "question", member }, now + Math.max(0, lease - this.#options.suspectAfterMs) + 10);
+  }
+
+  /** Asks for the keys that this host would inherit from a suspect, at most a sample an interface. */
+  ask(member: string, keys: readonly Key[]): void {
+    const byInterface = new Map<string, Key[]>();
+    for (const key of keys) byInterface.set(key.spec.interface, [...(byInterface.get(key.spec.interface) ?? []), key]);
+    const questions = [...byInterface].map(([iface, some]) => {
+      const question = this.#put(member, iface, sample(some));
+      this.#out.ask(question.id, iface, question.addresses, this.#options.askTimeoutMs);
+      return question;
+    });
+    this.#aboutMember.set(member, questions);
+  }
+
+  /** The wire's answers for a key, or "pending" (asked now, if nothing fresh is known). */
+  verdict(key: Key, holder: string | null, now: Millis): readonly Answer[] | "pending" {
+    const asked = [...(holder === null ? [] : (this.#aboutMember.get(holder) ?? [])), this.#ofKey.get(key.spec.key)];
+    for (const question of asked) {
+      if (question === undefined) continue;
+      if (question.answers === null) {
+        question.waiting.add(key.spec.key);
+        return "pending";
+      }
+      if (now - question.doneAt > FRESH_MS) continue;
+      // A sample that heard anything is asked again for this very key; silence holds for all.
+      if (question.about !== null && question.answers.length > 0) continue;
+      if (question.about === null) this.#ofKey.delete(key.spec.key);
+      return question.answers.filter((answer) => key.spec.addresses.includes(answer.address));
+    }
+    const question = this.#batch.get(key.spec.interface) ?? this.#put(null, key.spec.interface, []);
+    this.#batch.set(key.spec.interface, question);
+    question.addresses.push(...key.spec.addresses);
+    question.waiting.add(key.spec.key);
+    this.#ofKey.set(key.spec.key, question);
+    return "pending";
+  }
+
+  /** Asks what single keys wanted to know in this turn. */
+  flush(): void {
+    for (const question of this.#batch.values()) {
+      this.#out.ask(question.id, question.interface, question.addresses, this.#options.askTimeoutMs);
+    }
+    this.#batch.clear();
+  }
+
+  /** Returns the keys that waited for it. */
+  answered(id: number, answers: readonly Answer[], now: Millis): readonly string[] {
+    const question = this.#open.get(id);
+    if (question === undefined) return [];
+    this.#open.delete(id);
+    question.answers = answers;
+    question.doneAt = now;
+    return [...question.waiting];
+  }
+
+  #put(about: string | null, iface: string, addresses: readonly string[]): Question {
+    const id = this.#nextId++;
+    const question: Question = {
+      id,
+      about,
+      interface: iface,
+      addresses: [...addresses],
+      waiting: new Set(),
+      answers: null,
+      doneAt: Number.POSITIVE_INFINITY,
+    };
+    this.#open.set(id, question);
+    return question;
+  }
+}
+
+function sample(keys: readonly Key[]): string[] {
+  const all = keys.flatMap((key) => key.spec.addresses);
+  if (all.length <= SAMPLE_MAX) return all;
+  const step = all.length / SAMPLE_MAX;
+  return Array.from({ length: SAMPLE_MAX }, (_, i) => all[Math.floor(i * step)]!);
+}
+
+/** What the answers mean: a stranger's weighs most, then a member's. */
+export function judge(answers: readonly Answer[], view: View): WireVerdict {
+  let member: string | null = null;
+  for (const answer of answers) {
+    const name = view.memberByMac(answer.mac);
+    if (name === undefined) return { kind: "stranger", mac: answer.mac };
+    if (name !== view.self) member = name;
+  }
+  return member === null ? { kind: "silent" } : { kind: "member", member };
+}

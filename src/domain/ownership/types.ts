@@ -1,0 +1,107 @@
+/**
+ * The ownership machine's contract: what it sees of the group, what goes in, what comes out. Boundary: types only.
+ */
+import type { MemberState, Millis } from "../messages.js";
+
+export type KeyState = "standby" | "claiming" | "owned" | "releasing" | "conflict" | "unowned";
+
+/** One election key of this host's configuration. */
+export interface KeySpec {
+  readonly key: string;
+  readonly group: string;
+  readonly interface: string;
+  /** Put the addresses on lo while owned. */
+  readonly local: boolean;
+  readonly addresses: readonly string[];
+}
+
+/** What the machine asks of the group around it. Reads are cheap; values are of this turn. */
+export interface View {
+  readonly self: string;
+  /** undefined: never met, or forgotten. */
+  state(member: string): MemberState | undefined;
+  lastHeardAt(member: string): Millis;
+  /** Lease plus one extension that the member gossiped, ms (law 2). */
+  leaseOf(member: string): Millis;
+  draining(member: string): boolean;
+  /** The member whose interface has this MAC, dead ones included. */
+  memberByMac(mac: string): string | undefined;
+  /** The MAC with which the member would announce the group, or null. */
+  macOf(member: string, group: string): string | null;
+  /** Some member carries the group with another digest: no planned moves. */
+  drifted(group: string): boolean;
+  /** This host's interface of the group can carry frames. */
+  linkUp(group: string): boolean;
+}
+
+export type KeyTimer =
+  | { readonly kind: "key"; readonly key: string; readonly stamp: number; readonly purpose: KeyPurpose }
+  | { readonly kind: "question"; readonly member: string };
+
+export type KeyPurpose = "claim-again" | "second-notice" | "drop" | "rivalry";
+
+export interface OwnIntentValue {
+  readonly address: string;
+  readonly interface: string;
+  readonly heirMac: string | null;
+}
+
+export interface At {
+  readonly address: string;
+  readonly interface: string;
+}
+
+export interface OwnershipEvent {
+  readonly level: "debug" | "info" | "warn" | "error";
+  /** Stable dotted name. */
+  readonly event: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+  readonly text: string;
+}
+
+export type OwnershipOutput =
+  /** Put these on lo; answered by `held` or `hold-failed`. */
+  | { readonly kind: "hold"; readonly addresses: readonly string[] }
+  | { readonly kind: "drop"; readonly addresses: readonly string[] }
+  | { readonly kind: "own"; readonly intents: readonly OwnIntentValue[] }
+  | { readonly kind: "silence"; readonly at: readonly At[] }
+  | {
+      readonly kind: "announce";
+      readonly interface: string;
+      readonly addresses: readonly string[];
+      readonly roundsMs: readonly number[];
+    }
+  /** Answered by `asked` with the same id, also when nobody answered. */
+  | {
+      readonly kind: "ask";
+      readonly id: number;
+      readonly interface: string;
+      readonly addresses: readonly string[];
+      readonly timeoutMs: number;
+    }
+  | { readonly kind: "exchange-with"; readonly member: string }
+  | { readonly kind: "tell-claimed"; readonly member: string; readonly round: number; readonly addresses: readonly string[] }
+  | { readonly kind: "arm"; readonly timer: KeyTimer; readonly at: Millis }
+  | { readonly kind: "event"; readonly event: OwnershipEvent };
+
+export interface Answer {
+  readonly address: string;
+  readonly mac: string;
+}
+
+/** What the wire said to a question, judged (law 5). */
+export type WireVerdict =
+  | { readonly kind: "silent" }
+  | { readonly kind: "member"; readonly member: string }
+  | { readonly kind: "stranger"; readonly mac: string };
+
+/** One key, as shown. */
+export interface KeyView {
+  readonly spec: KeySpec;
+  readonly state: KeyState;
+  readonly since: Millis;
+  readonly reason: string;
+  /** The member that this host believes to announce it now. */
+  readonly owner: string | null;
+  readonly heir: string | null;
+}
