@@ -1,0 +1,194 @@
+/**
+ * `/metrics`: the Prometheus text format (version 0.0.4), from a snapshot and counters. Purpose: aggregated series only, so that a
+ * host with 10 000 VIPs is scraped in a millisecond; each VIP by itself is in `/status`. Boundary: renders what it is given.
+ * Our own lines rather than prom-client: all values exist already, and a registry to copy them into would be a second truth.
+ */
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import type { MetricsSource, StatusSnapshot, VipState } from "../ports.js";
+
+export interface Sample {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+/** Name -> help. The type follows from the name: `_total` counts, everything else is a gauge. */
+const HELP: Readonly<Record<string, string>> = {
+  vipd_build_info: "Always 1; the labels tell the version.",
+  vipd_ready: "1 if the daemon takes part: it has exchanged state, or is rightfully alone.",
+  vipd_draining: "1 while this host gives its VIPs away.",
+  vipd_alarms: "Things that an operator should look at; /status says what they are.",
+  vipd_members: "Members that this host knows, by state.",
+  vipd_members_foreign: "Members that are not vipd, and can own nothing.",
+  vipd_vips: "VIPs by group and by their state on this host.",
+  vipd_vips_without_owner: "VIPs that no host owns, as this host sees it.",
+  vipd_interface_up: "1 if the interface is up.",
+  vipd_interface_carrier: "1 if the interface has carrier.",
+  vipd_lease_lapses_total: "Times that the control plane stalled so long that this host went silent.",
+  vipd_gossip_encrypted: "1 if the gossip is sealed.",
+  vipd_gossip_datagrams_total: "Gossip datagrams.",
+  vipd_gossip_bytes_total: "Bytes in gossip datagrams.",
+  vipd_gossip_dropped_total: "Gossip that was not taken, by reason.",
+  vipd_arp_ndp_replies_total: "ARP replies and solicited neighbour advertisements sent.",
+  vipd_announcements_total: "Gratuitous ARP and unsolicited neighbour advertisements sent.",
+  vipd_frames_ignored_total: "ARP and NDP frames that were not answered, by reason.",
+  vipd_frames_dropped_total: "Frames that the kernel dropped before the responder could read them.",
+  vipd_responder_events_dropped_total: "Responder events that did not fit the queue to the control plane.",
+  vipd_log_lines_dropped_total: "Log lines lost because their reader did not keep up.",
+  vipd_http_requests_total: "HTTP answers by status code.",
+  vipd_http_refused_total: "HTTP clients that were refused or cut off, by reason.",
+  vipd_event_loop_lag_seconds: "Lateness of the event loop's timers in the latest minute or so, by quantile.",
+  vipd_ownership_transitions_total: "Changes of a VIP's state on this host, by the new state.",
+  vipd_conflicts_total: "Times that a stranger claimed a VIP of ours.",
+  process_cpu_seconds_total: "User and system CPU time.",
+  process_resident_memory_bytes: "Resident memory.",
+  process_start_time_seconds: "Start of the process, in seconds since 1970.",
+};
+
+const VIP_STATES: readonly VipState[] = ["standby", "claiming", "owned", "releasing", "conflict", "unowned"];
+const MEMBER_STATES = ["alive", "suspect", "dead", "left"] as const;
+
+/** Beyond this many groups only the states that occur are written: 16 384 groups of six states would hold the loop. */
+const GROUPS_WHOLE_MAX = 200;
+
+/** Renders on each call; the HTTP side holds the result for a moment. */
+export function createMetrics(source: MetricsSource, options: { readonly loopLag?: LoopLag } = {}): () => string {
+  return () => {
+    const samples = [...snapshotSamples(source.snapshot()), ...source.counters(), ...processSamples()];
+    if (options.loopLag !== undefined) samples.push(...options.loopLag.samples());
+    return renderMetrics(samples);
+  };
+}
+
+/** Samples of one name must stand together whatever their order was; the order of names is that of their first sample. */
+export function renderMetrics(samples: readonly Sample[]): string {
+  const families = new Map<string, string[]>();
+  for (const { name, labels, value } of samples) {
+    let lines = families.get(name);
+    if (lines === undefined) {
+      lines = [];
+      const help = HELP[name];
+      if (help !== undefined) lines.push(`# HELP ${name} ${help.replaceAll("\\", "\\\\").replaceAll("\n", "\\n")}`);
+      lines.push(`# TYPE ${name} ${name.endsWith("_total") ? "counter" : "gauge"}`);
+      families.set(name, lines);
+    }
+    lines.push(`${name}${renderLabels(labels)} ${renderValue(value)}`);
+  }
+  return [...families.values()].map((lines) => `${lines.join("\n")}\n`).join("");
+}
+
+function renderLabels(labels: Readonly<Record<string, string>>): string {
+  const pairs = Object.entries(labels).map(([key, value]) => `${key}="${escapeLabel(value)}"`);
+  return pairs.length === 0 ? "" : `{${pairs.join(",")}}`;
+}
+
+function escapeLabel(value: string): string {
+  return value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
+}
+
+function renderValue(value: number): string {
+  if (Number.isNaN(value)) return "NaN";
+  if (!Number.isFinite(value)) return value > 0 ? "+Inf" : "-Inf";
+  return String(value);
+}
+
+export function snapshotSamples(s: StatusSnapshot): Sample[] {
+  const samples: Sample[] = [];
+  const add = (name: string, value: number | boolean, labels: Record<string, string> = {}) => {
+    samples.push({ name, labels, value: Number(value) });
+  };
+  add("vipd_build_info", 1, { version: s.version, node_version: process.versions.node });
+  add("vipd_ready", s.ready);
+  add("vipd_draining", s.draining);
+  add("vipd_alarms", s.alarms.length);
+  for (const state of MEMBER_STATES) {
+    add("vipd_members", s.members.filter((m) => m.state === state).length, { state });
+  }
+  add("vipd_members_foreign", s.members.filter((m) => m.foreign).length);
+  samples.push(...vipSamples(s));
+  for (const { name, up, carrier } of s.interfaces) {
+    add("vipd_interface_up", up, { interface: name });
+    add("vipd_interface_carrier", carrier, { interface: name });
+  }
+  add("vipd_lease_lapses_total", s.lease.lapses);
+  add("vipd_gossip_encrypted", s.gossip.encrypted);
+  add("vipd_gossip_datagrams_total", s.gossip.datagramsIn, { direction: "in" });
+  add("vipd_gossip_datagrams_total", s.gossip.datagramsOut, { direction: "out" });
+  add("vipd_gossip_bytes_total", s.gossip.bytesIn, { direction: "in" });
+  add("vipd_gossip_bytes_total", s.gossip.bytesOut, { direction: "out" });
+  for (const [reason, count] of Object.entries(s.gossip.dropped)) add("vipd_gossip_dropped_total", count, { reason });
+  add("vipd_arp_ndp_replies_total", s.responder.replies);
+  add("vipd_announcements_total", s.responder.announcements);
+  for (const [reason, count] of Object.entries(s.responder.ignored))
+    add("vipd_frames_ignored_total", count, { reason });
+  return samples;
+}
+
+function vipSamples(s: StatusSnapshot): Sample[] {
+  const groups = new Map<string, Map<VipState, number>>();
+  let withoutOwner = 0;
+  for (const vip of s.vips) {
+    let counts = groups.get(vip.group);
+    if (counts === undefined) groups.set(vip.group, (counts = new Map()));
+    counts.set(vip.state, (counts.get(vip.state) ?? 0) + 1);
+    if (vip.owner === null) withoutOwner++;
+  }
+  const samples: Sample[] = [];
+  const whole = groups.size <= GROUPS_WHOLE_MAX;
+  for (const [group, counts] of groups) {
+    for (const state of VIP_STATES) {
+      const value = counts.get(state) ?? 0;
+      if (whole || value > 0) samples.push({ name: "vipd_vips", labels: { group, state }, value });
+    }
+  }
+  samples.push({ name: "vipd_vips_without_owner", labels: {}, value: withoutOwner });
+  return samples;
+}
+
+function processSamples(): Sample[] {
+  const cpu = process.cpuUsage();
+  return [
+    { name: "process_cpu_seconds_total", labels: {}, value: (cpu.user + cpu.system) / 1e6 },
+    { name: "process_resident_memory_bytes", labels: {}, value: process.memoryUsage.rss() },
+    { name: "process_start_time_seconds", labels: {}, value: Math.round(performance.timeOrigin) / 1000 },
+  ];
+}
+
+export interface LoopLag {
+  samples(): Sample[];
+  stop(): void;
+}
+
+/** Coarse on purpose: each tick wakes the process. */
+const LAG_RESOLUTION_MS = 100;
+/** Two scrapers must not steal each other's worst moment: the window is renewed no more often than this. */
+const LAG_WINDOW_MS_MIN = 60_000;
+
+export function createLoopLag(): LoopLag {
+  const histogram = monitorEventLoopDelay({ resolution: LAG_RESOLUTION_MS });
+  histogram.enable();
+  let since = performance.now();
+  return {
+    samples() {
+      // The histogram holds whole intervals; what goes beyond the resolution is the lag. Empty, it is 0 or NaN.
+      const seconds = (ns: number) => Math.max(0, ns / 1e9 - LAG_RESOLUTION_MS / 1000) || 0;
+      const samples = [
+        ["0.5", histogram.percentile(50)] as const,
+        ["0.99", histogram.percentile(99)] as const,
+        ["1", histogram.max] as const,
+      ].map(([quantile, ns]) => ({
+        name: "vipd_event_loop_lag_seconds",
+        labels: { quantile },
+        value: histogram.count === 0 ? 0 : seconds(ns),
+      }));
+      if (performance.now() - since >= LAG_WINDOW_MS_MIN) {
+        histogram.reset();
+        since = performance.now();
+      }
+      return samples;
+    },
+    stop: () => {
+      histogram.disable();
+    },
+  };
+}
