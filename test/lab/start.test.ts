@@ -1,0 +1,87 @@
+/** Starting: late peers, alone, interfaces that are not there yet (issue 2; FACTS.md section 4, numbers 2 and 4). */
+import { expect, test } from "vitest";
+import { Capture, relapses, voicesOf } from "./lib/capture.js";
+import { Lab, type LabOptions } from "./lib/lab.js";
+import { expectSpread, expectWireAgrees, measured } from "./lib/laws.js";
+import { nowMs, sleep, until } from "./lib/shell.js";
+
+async function withLab(options: LabOptions, work: (lab: Lab) => Promise<void>): Promise<void> {
+  const lab = await Lab.create(options);
+  try {
+    await work(lab);
+  } finally {
+    await lab.destroy();
+  }
+}
+
+test("a host whose peers are down serves alone after aloneAfterMs; peers that start 15 s later are joined", async () => {
+  await withLab({ hosts: 3, v4: 6, v6: 6, aloneAfterMs: 2000 }, async (lab) => {
+    const [first, ...later] = lab.hosts;
+    const capture = await Capture.start(lab);
+    const begin = nowMs();
+    await first!.startDaemon();
+    const alone = await lab.settled(10_000, [first!]);
+    measured(`alone and serving ${Math.round(nowMs() - begin)} ms after the start (aloneAfterMs 2000)`);
+    const early = voicesOf(await capture.frames(), lab.vips).filter((voice) => voice.atMs < begin + 1900);
+    expect(early, "nothing is claimed before").toEqual([]);
+    await expectWireAgrees(lab, alone, { vips: lab.vips.slice(0, 3) });
+    await sleep(Math.max(0, begin + 15_000 - nowMs()));
+    await Promise.all(later.map((host) => host.startDaemon()));
+    const joined = nowMs();
+    await until("every host owns some", 20_000, async () => new Set((await lab.settled(0)).values()).size === 3);
+    measured(`joined and spread ${Math.round(nowMs() - joined)} ms after the late ones served their status`);
+    const owners = await lab.settled();
+    expectSpread(lab, owners);
+    await expectWireAgrees(lab, owners);
+    expect(relapses(voicesOf(await capture.stop(), lab.vips))).toEqual([]);
+  });
+});
+
+test("an interface that is missing at the start and appears later makes its host eligible then", async () => {
+  const configure: LabOptions["configure"] = (config) => ({
+    ...config,
+    vips: (config.vips as object[]).map((group) => ({ ...group, interface: "eth1" })),
+  });
+  await withLab({ hosts: 3, v4: 6, v6: 6, servers: false, configure }, async (lab) => {
+    const [a, b, late] = lab.hosts;
+    lab.addSecondNic(a!);
+    lab.addSecondNic(b!);
+    await lab.startAll();
+    const without = await lab.settled(20_000);
+    expect([...new Set(without.values())].sort()).toEqual([a!.name, b!.name]);
+    expect(late!.vipsOnLo()).toEqual([]);
+    lab.addSecondNic(late!);
+    const begin = nowMs();
+    await until("the late host owns some", 20_000, async () =>
+      [...(await lab.settled(0)).values()].includes(late!.name),
+    );
+    measured(`owns VIPs ${Math.round(nowMs() - begin)} ms after its interface appeared`);
+    const owners = await lab.settled();
+    const answers = await Promise.all(lab.vips.map((vip) => lab.client.who(vip)));
+    expect(answers.map((macs) => macs.map((mac) => lab.nameOfMac(mac)))).toEqual(
+      lab.vips.map((vip) => [`${owners.get(vip)} (eth1)`]),
+    );
+  });
+});
+
+test("a VIP interface that loses its carrier while the gossip goes on makes its host hand over", async () => {
+  const configure: LabOptions["configure"] = (config) => ({
+    ...config,
+    vips: (config.vips as object[]).map((group) => ({ ...group, interface: "eth1" })),
+  });
+  await withLab({ hosts: 3, v4: 6, v6: 6, servers: false, secondNic: true, configure }, async (lab) => {
+    await lab.startAll();
+    const before = await lab.settled(20_000);
+    const victim = lab.hosts[0]!;
+    const begin = nowMs();
+    lab.switch.cable(`${victim.port}2`, "down");
+    await until("the others own all", 10_000, async () => ![...(await lab.settled(0)).values()].includes(victim.name));
+    measured(`others own all ${Math.round(nowMs() - begin)} ms after the carrier went`);
+    expect(victim.vipsOnLo()).toEqual([]);
+    lab.switch.cable(`${victim.port}2`, "up");
+    await until("everything is as it was", 20_000, async () => {
+      const now = await lab.settled(0);
+      return lab.vips.every((vip) => now.get(vip) === before.get(vip));
+    });
+  });
+});
