@@ -1,0 +1,67 @@
+/**
+ * What the gossip transport counts, and what it says of drops. Purpose: every ignore has a name and a count; the log hears of
+ * each name at most once a minute, so that a flood cannot fill it. Boundary: no sockets.
+ */
+import type { GossipStats, Log } from "../ports.js";
+import type { WireReason } from "../wire/index.js";
+
+const SAY_AGAIN_MS = 60_000;
+
+/** Why something was not received or sent, beyond what is wrong with the bytes. */
+export type TransportDrop =
+  | WireReason
+  | `stream-${WireReason}`
+  /** A stranger's datagram, not opened: its budget of attempts is used up. */
+  | "flood"
+  /** The source address is none that we can write. */
+  | "bad-source"
+  | "send-failed"
+  | "send-too-large"
+  | "receive-failed"
+  | "stream-too-many"
+  /** Not finished within the deadline, or silent for too long. */
+  | "stream-too-slow"
+  | "stream-closed-early"
+  | "stream-failed"
+  /** A well-formed message that has no place there: an ack nobody asked for, a user message. */
+  | "stream-unexpected"
+  | "stream-ping-for-other-name";
+
+export class TransportCounters {
+  datagramsIn = 0;
+  datagramsOut = 0;
+  bytesIn = 0;
+  bytesOut = 0;
+  streamsIn = 0;
+  streamsOut = 0;
+  readonly #dropped = new Map<TransportDrop, number>();
+  readonly #saidAt = new Map<TransportDrop, number>();
+  readonly #log: Log | null;
+
+  constructor(log: Log | null) {
+    this.#log = log;
+  }
+
+  drop(reason: TransportDrop, peer: string): void {
+    const count = (this.#dropped.get(reason) ?? 0) + 1;
+    this.#dropped.set(reason, count);
+    if (this.#log === null) return;
+    const now = performance.now();
+    const saidAt = this.#saidAt.get(reason);
+    if (saidAt !== undefined && now - saidAt < SAY_AGAIN_MS) return;
+    this.#saidAt.set(reason, now);
+    this.#log.write("debug", "gossip.dropped", { reason, peer, count });
+  }
+
+  snapshot(): GossipStats {
+    return {
+      datagramsIn: this.datagramsIn,
+      datagramsOut: this.datagramsOut,
+      bytesIn: this.bytesIn,
+      bytesOut: this.bytesOut,
+      streamsIn: this.streamsIn,
+      streamsOut: this.streamsOut,
+      dropped: Object.fromEntries(this.#dropped),
+    };
+  }
+}

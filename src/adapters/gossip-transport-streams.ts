@@ -1,0 +1,307 @@
+/**
+ * The TCP half of the gossip transport: push/pull and ping, one request and at most one answer a connection.
+ * Purpose: serve and dial with a deadline, an idle limit, byte limits and bounded concurrency, so that a slow or endless peer
+ * costs a slot for some seconds and nothing else. Boundary: bytes are the wire floor's; decisions are the handlers'.
+ */
+import { connect, createServer, isIPv6, type Server, type Socket } from "node:net";
+import { type Endpoint, formatEndpoint, type PushPull } from "../domain/messages.js";
+import type { GossipHandlers } from "../ports.js";
+import {
+  encodeStream,
+  type KeyRing,
+  type PacketOptions,
+  STREAM_BYTES_MAX,
+  type StreamMessage,
+  type StreamRead,
+  StreamReader,
+} from "../wire/index.js";
+import type { TransportCounters } from "./gossip-transport-counters.js";
+
+export interface StreamLimits {
+  /** Open at once, each direction. */
+  readonly streamsMax: number;
+  readonly streamsMaxPerHost: number;
+  /** A stream, from its opening to its end. */
+  readonly deadlineMs: number;
+  /** A stream on which nothing moves. */
+  readonly idleMs: number;
+  readonly bytesMax: number;
+}
+
+export const STREAM_LIMITS: StreamLimits = {
+  streamsMax: 64,
+  streamsMaxPerHost: 8,
+  deadlineMs: 10_000,
+  idleMs: 3_000,
+  bytesMax: STREAM_BYTES_MAX,
+};
+
+export interface StreamsOptions {
+  readonly bind: Endpoint;
+  readonly label: Uint8Array;
+  readonly limits: StreamLimits;
+  readonly counters: TransportCounters;
+  readonly keys: () => KeyRing | null;
+  readonly canonicalHost: (address: string) => string | null;
+  /** The peer proved that it holds a key. */
+  readonly authenticated: (host: string) => void;
+}
+
+export class GossipStreams {
+  readonly #options: StreamsOptions;
+  readonly #server: Server;
+  readonly #open = new Set<Socket>();
+  readonly #perHost = new Map<string, number>();
+  #served = 0;
+  #dialled = 0;
+  #port = 0;
+
+  constructor(options: StreamsOptions) {
+    this.#options = options;
+    // Half-open: a peer that says its say and shuts its side down is answered nonetheless.
+    this.#server = createServer({ allowHalfOpen: true, noDelay: true });
+  }
+
+  /** Rejects with the errno's error, as node gives it. */
+  listen(port: number, handlers: GossipHandlers): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const server = this.#server;
+      server.once("error", reject);
+      server.listen({ host: this.#options.bind.host, port, ipv6Only: false }, () => {
+        server.off("error", reject);
+        // ENFILE, EMFILE and ECONNABORTED while accepting: that connection is lost, the listener goes on.
+        server.on("error", () => this.#options.counters.drop("stream-failed", "listener"));
+        server.on("connection", (socket) => this.#accept(socket, handlers));
+        this.#port = port;
+        resolve();
+      });
+    });
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.#open) socket.destroy();
+    if (this.#server.listening) await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  // ---------------------------------------------------------------- served
+
+  #accept(socket: Socket, handlers: GossipHandlers): void {
+    const { counters, limits } = this.#options;
+    counters.streamsIn++;
+    const host = socket.remoteAddress === undefined ? null : this.#options.canonicalHost(socket.remoteAddress);
+    const from = { host: host ?? "", port: socket.remotePort ?? 0 };
+    const ofHost = this.#perHost.get(from.host) ?? 0;
+    if (host === null || this.#served >= limits.streamsMax || ofHost >= limits.streamsMaxPerHost) {
+      socket.on("error", () => {});
+      socket.destroy();
+      counters.drop(host === null ? "bad-source" : "stream-too-many", formatEndpoint(from));
+      return;
+    }
+    this.#served++;
+    this.#perHost.set(from.host, ofHost + 1);
+    const guard = this.#guard(socket, limits.deadlineMs, (why) => counters.drop(why, formatEndpoint(from)));
+    socket.once("close", () => {
+      this.#served--;
+      const left = (this.#perHost.get(from.host) ?? 1) - 1;
+      if (left > 0) this.#perHost.set(from.host, left);
+      else this.#perHost.delete(from.host);
+    });
+    const layers = this.#layers();
+    const reader = this.#reader(layers, true);
+    socket.on("data", (chunk) => {
+      counters.bytesIn += chunk.length;
+      const read = reader.push(chunk);
+      if (read.kind === "more") return;
+      socket.pause();
+      socket.removeAllListeners("data");
+      guard.done();
+      this.#answer(socket, from, this.#replyTo(read, from, handlers, layers), layers);
+    });
+  }
+
+  /** What to answer; null: close without a word. */
+  #replyTo(
+    read: Exclude<StreamRead, { kind: "more" }>,
+    from: Endpoint,
+    handlers: GossipHandlers,
+    layers: PacketOptions,
+  ): StreamMessage | null {
+    const { counters } = this.#options;
+    const peer = formatEndpoint(from);
+    if (read.kind === "problem") {
+      counters.drop(`stream-${read.reason}`, peer);
+      const mismatch = read.reason === "plaintext" || read.reason === "encrypted" || read.reason === "wrong-key";
+      return mismatch ? { kind: "err", text: `vipd: ${read.reason}` } : null;
+    }
+    for (const reason of read.dropped) counters.drop(`stream-${reason}`, peer);
+    if (layers.keys !== null) this.#options.authenticated(from.host);
+    const { message } = read;
+    switch (message.kind) {
+      case "push-pull":
+        return { kind: "push-pull", state: handlers.exchange(from, message.state) };
+      case "ping":
+        if (handlers.streamPing(message.node)) return { kind: "ack", seqNo: message.seqNo };
+        counters.drop("stream-ping-for-other-name", peer);
+        return null;
+      default:
+        counters.drop("stream-unexpected", peer);
+        return null;
+    }
+  }
+
+  #answer(socket: Socket, from: Endpoint, reply: StreamMessage | null, layers: PacketOptions): void {
+    if (reply === null) {
+      socket.destroy();
+      return;
+    }
+    const bytes = encodeStream(reply, { ...layers, dialling: false });
+    this.#options.counters.bytesOut += bytes.length;
+    if (bytes.length > this.#options.limits.bytesMax) {
+      // No peer of ours would take it: say so by name and do not send megabytes in vain.
+      this.#options.counters.drop("stream-too-large", formatEndpoint(from));
+      socket.destroy();
+      return;
+    }
+    // Reading goes on, so that the peer's FIN is seen and unread bytes do not turn our answer into a reset.
+    socket.resume();
+    socket.end(bytes);
+    socket.once("end", () => socket.destroySoon());
+  }
+
+  // ---------------------------------------------------------------- dialled
+
+  /** One push/pull. Rejects with one line. */
+  async exchange(to: Endpoint, ours: PushPull): Promise<PushPull> {
+    const answer = await this.#dial(to, { kind: "push-pull", state: ours }, this.#options.limits.deadlineMs);
+    if (answer.kind === "push-pull") return answer.state;
+    if (answer.kind === "err") throw new Error(`${formatEndpoint(to)} refused: ${printable(answer.text)}`);
+    throw new Error(`${formatEndpoint(to)} answered a push/pull with ${answer.kind}`);
+  }
+
+  /** Never rejects. */
+  async ping(to: Endpoint, seqNo: number, node: string, timeoutMs: number): Promise<boolean> {
+    try {
+      const answer = await this.#dial(to, { kind: "ping", seqNo, node }, timeoutMs);
+      return answer.kind === "ack" && answer.seqNo === seqNo;
+    } catch {
+      return false;
+    }
+  }
+
+  #dial(to: Endpoint, message: StreamMessage, timeoutMs: number): Promise<StreamMessage> {
+    const { counters, limits, bind } = this.#options;
+    const name = formatEndpoint(to);
+    return new Promise((resolve, reject) => {
+      if (this.#dialled >= limits.streamsMax) {
+        counters.drop("stream-too-many", name);
+        reject(new Error(`${name}: too many streams are open`));
+        return;
+      }
+      const layers = this.#layers();
+      const bytes = encodeStream(message, { ...layers, dialling: true });
+      this.#dialled++;
+      counters.streamsOut++;
+      counters.bytesOut += bytes.length;
+      const source = isWildcard(bind.host) ? {} : { localAddress: bind.host };
+      const socket = connect({ host: to.host, port: to.port, noDelay: true, ...source });
+      let settled = false;
+      const fail = (text: string): void => {
+        if (settled) return;
+        settled = true;
+        socket.destroy();
+        reject(new Error(`${name}: ${text}`));
+      };
+      const guard = this.#guard(socket, timeoutMs, (why, text) => {
+        if (settled) return;
+        counters.drop(why, name);
+        fail(text);
+      });
+      const reader = this.#reader(layers, false);
+      socket.once("close", () => {
+        this.#dialled--;
+        fail("closed before it answered");
+      });
+      socket.once("connect", () => socket.write(bytes));
+      socket.on("data", (chunk) => {
+        counters.bytesIn += chunk.length;
+        const read = reader.push(chunk);
+        if (read.kind === "more" || settled) return;
+        guard.done();
+        if (read.kind === "problem") {
+          counters.drop(`stream-${read.reason}`, name);
+          return fail(`its answer was dropped: ${read.reason}`);
+        }
+        for (const reason of read.dropped) counters.drop(`stream-${reason}`, name);
+        if (layers.keys !== null) this.#options.authenticated(to.host);
+        settled = true;
+        socket.end();
+        socket.destroySoon();
+        resolve(read.message);
+      });
+    });
+  }
+
+  // ---------------------------------------------------------------- both
+
+  #layers(): PacketOptions {
+    return { keys: this.#options.keys(), label: this.#options.label };
+  }
+
+  #reader(layers: PacketOptions, accepting: boolean): StreamReader {
+    return new StreamReader({
+      ...layers,
+      accepting,
+      defaultPort: this.#port,
+      bytesMax: this.#options.limits.bytesMax,
+    });
+  }
+
+  /**
+   * Deadline, idle limit and errors of one socket. `report` names what went wrong until `done`; afterwards the socket is still
+   * cut in time, but what happens to a stream that has served its purpose is nobody's drop.
+   */
+  #guard(
+    socket: Socket,
+    deadlineMs: number,
+    report: (why: "stream-too-slow" | "stream-closed-early" | "stream-failed", text: string) => void,
+  ): { done(): void } {
+    let isDone = false;
+    const say: typeof report = (why, text) => {
+      if (isDone) return;
+      isDone = true;
+      report(why, text);
+    };
+    this.#open.add(socket);
+    const cut = (text: string): void => {
+      say("stream-too-slow", text);
+      socket.destroy();
+    };
+    const deadline = setTimeout(() => cut(`not finished within ${deadlineMs} ms`), deadlineMs);
+    const idleMs = Math.min(this.#options.limits.idleMs, deadlineMs);
+    socket.setTimeout(idleMs, () => cut(`silent for ${idleMs} ms`));
+    socket.on("error", (error: NodeJS.ErrnoException) => say("stream-failed", error.code ?? error.message));
+    socket.once("end", () => {
+      if (isDone) return;
+      say("stream-closed-early", "closed before it answered");
+      socket.destroy();
+    });
+    socket.once("close", () => {
+      clearTimeout(deadline);
+      this.#open.delete(socket);
+    });
+    return {
+      done: () => {
+        isDone = true;
+      },
+    };
+  }
+}
+
+function isWildcard(host: string): boolean {
+  return host === "0.0.0.0" || (isIPv6(host) && host === "::");
+}
+
+/** A peer's text in a log line of ours: no control characters, no novel. */
+function printable(text: string): string {
+  return text.replace(/[^\x20-\x7e]/g, "?").slice(0, 200);
+}

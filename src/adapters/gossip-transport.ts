@@ -1,0 +1,239 @@
+/**
+ * Gossip over UDP (node:dgram) and TCP (node:net) on one port, in memberlist's format. Purpose: the `GossipTransport` of
+ * ports.ts. Boundary: carries and counts, decides nothing about members; no replay protection (the membership's incarnations
+ * and sequence numbers are). What comes in is judged from the cheapest test to the dearest: first byte, source, seal, parse.
+ */
+import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
+import { canonicalAddress, familyOf } from "../domain/address.js";
+import { type Endpoint, formatEndpoint, type Message, type PushPull } from "../domain/messages.js";
+import type { GossipHandlers, GossipStats, GossipTransport, Log } from "../ports.js";
+import { KeyRing, labelBytes, packetBudget, packPacket, quickReason, unpackPacket } from "../wire/index.js";
+import { TransportCounters } from "./gossip-transport-counters.js";
+import { type GateOptions, StrangerGate } from "./gossip-transport-gate.js";
+import { GossipStreams, STREAM_LIMITS, type StreamLimits } from "./gossip-transport-streams.js";
+
+/** Asked for; the kernel gives what net.core.rmem_max allows. Room for a burst, not for a second of flood. */
+const RECEIVE_BUFFER_BYTES = 1024 * 1024;
+/** Beyond it no IPv4 datagram exists. */
+const UDP_BYTES_MAX = 65_507;
+const SOURCES_MAX = 4096;
+/** A random port is free for UDP, but perhaps not for TCP. */
+const RANDOM_PORT_TRIES = 10;
+
+export interface GossipTransportOptions {
+  /** `0.0.0.0` and `::` listen on every address; `::` on IPv4 as well. Port 0: any (see `address`). */
+  readonly bind: Endpoint;
+  /** 16, 24 or 32 bytes each; the first seals, all open. Null: plaintext. */
+  readonly keys: readonly Uint8Array[] | null;
+  readonly label?: string;
+  /** True where the recipient is known to take a CRC (PMax >= 5) and the seal does not make it needless. Default: never. */
+  readonly crcFor?: (to: Endpoint) => boolean;
+  /** Compress datagrams that become smaller by it. Default: no. */
+  readonly compress?: boolean;
+  readonly limits?: Partial<StreamLimits>;
+  readonly gate?: GateOptions;
+  readonly log?: Log;
+}
+
+/** The bytes of messages (with 2 a part and 2 for the compound) that a transport with these options fits in a datagram. */
+export function transportPacketBudget(options: Pick<GossipTransportOptions, "keys" | "label">): number {
+  return packetBudget({ sealed: options.keys !== null, labelBytes: labelBytes(options.label ?? "").length });
+}
+
+export class MemberlistTransport implements GossipTransport {
+  readonly #options: GossipTransportOptions;
+  readonly #label: Uint8Array;
+  readonly #counters: TransportCounters;
+  readonly #gate: StrangerGate;
+  readonly #isIpv6: boolean;
+  /** Source as the kernel prints it -> canonical. */
+  readonly #sources = new Map<string, string | null>();
+  #keys: KeyRing | null;
+  #socket: Socket | null = null;
+  #streams: GossipStreams | null = null;
+  #bound: Endpoint;
+
+  constructor(options: GossipTransportOptions) {
+    this.#options = options;
+    this.#bound = options.bind;
+    this.#label = labelBytes(options.label ?? "");
+    this.#keys = options.keys === null ? null : new KeyRing(options.keys);
+    this.#counters = new TransportCounters(options.log ?? null);
+    this.#gate = new StrangerGate(performance.now(), options.gate);
+    this.#isIpv6 = familyOf(options.bind.host) === 6;
+  }
+
+  /** Where it is bound; the port is known after `start`. */
+  get address(): Endpoint {
+    return this.#bound;
+  }
+
+  /** See `transportPacketBudget`. */
+  get packetBudget(): number {
+    return packetBudget({ sealed: this.#keys !== null, labelBytes: this.#label.length });
+  }
+
+  async start(handlers: GossipHandlers): Promise<void> {
+    if (this.#socket !== null) throw new Error("the gossip transport was started already");
+    const { bind } = this.#options;
+    for (let tries = 1; ; tries++) {
+      const socket = await this.#bindUdp();
+      const port = socket.address().port;
+      const streams = this.#newStreams(port);
+      try {
+        await streams.listen(port, handlers);
+      } catch (error) {
+        await new Promise<void>((resolve) => socket.close(() => resolve()));
+        const code = (error as NodeJS.ErrnoException).code;
+        if (bind.port === 0 && code === "EADDRINUSE" && tries < RANDOM_PORT_TRIES) continue;
+        throw bindError("TCP", { host: bind.host, port }, error);
+      }
+      this.#bound = { host: bind.host, port };
+      this.#socket = socket;
+      this.#streams = streams;
+      socket.on("message", (bytes, from) => this.#receive(bytes, from, handlers));
+      return;
+    }
+  }
+
+  #newStreams(port: number): GossipStreams {
+    return new GossipStreams({
+      bind: { host: this.#options.bind.host, port },
+      label: this.#label,
+      limits: { ...STREAM_LIMITS, ...this.#options.limits },
+      counters: this.#counters,
+      keys: () => this.#keys,
+      canonicalHost: (address) => this.#canonical(address),
+      authenticated: (host) => this.#gate.know(host, performance.now()),
+    });
+  }
+
+  #bindUdp(): Promise<Socket> {
+    const { bind } = this.#options;
+    const socket = createSocket({
+      type: this.#isIpv6 ? "udp6" : "udp4",
+      // Endpoints are literals; node's default would ask its resolver for each datagram.
+      lookup: (host, _options, done) => done(null, host, this.#isIpv6 ? 6 : 4),
+    });
+    return new Promise((resolve, reject) => {
+      const onError = (error: Error): void => {
+        socket.close();
+        reject(bindError("UDP", bind, error));
+      };
+      socket.once("error", onError);
+      socket.bind({ address: bind.host, port: bind.port }, () => {
+        socket.off("error", onError);
+        // Errors of a bound socket (ENOBUFS, ICMP's echoes) concern one datagram; the next may do well.
+        socket.on("error", () => this.#counters.drop("receive-failed", "udp"));
+        try {
+          socket.setRecvBufferSize(RECEIVE_BUFFER_BYTES);
+        } catch {
+          // The kernel's default stays; bursts are then lost a little earlier, and the protocol bears loss.
+        }
+        resolve(socket);
+      });
+    });
+  }
+
+  #receive(bytes: Buffer, source: RemoteInfo, handlers: GossipHandlers): void {
+    const counters = this.#counters;
+    counters.datagramsIn++;
+    counters.bytesIn += bytes.length;
+    const options = { keys: this.#keys, label: this.#label, defaultPort: this.#bound.port };
+    const quick = quickReason(bytes, options);
+    if (quick !== null) {
+      counters.drop(quick, source.address);
+      return;
+    }
+    const host = source.family === "IPv4" ? source.address : this.#canonical(source.address);
+    if (host === null) {
+      counters.drop("bad-source", source.address);
+      return;
+    }
+    const now = performance.now();
+    if (options.keys !== null && !this.#gate.admit(host, now)) {
+      counters.drop("flood", host);
+      return;
+    }
+    const unpacked = unpackPacket(bytes, options);
+    if (!unpacked.ok) {
+      counters.drop(unpacked.reason, host);
+      return;
+    }
+    if (options.keys !== null) this.#gate.know(host, now);
+    for (const reason of unpacked.dropped) counters.drop(reason, host);
+    if (unpacked.messages.length > 0) handlers.datagram({ host, port: source.port }, unpacked.messages);
+  }
+
+  #canonical(address: string): string | null {
+    let host = this.#sources.get(address);
+    if (host === undefined) {
+      // A socket on `::` sees IPv4 peers as mapped addresses; everyone else knows them by the dotted one.
+      host = canonicalAddress(address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address);
+      if (this.#sources.size >= SOURCES_MAX) this.#sources.clear();
+      this.#sources.set(address, host);
+    }
+    return host;
+  }
+
+  send(to: Endpoint, messages: readonly Message[]): void {
+    const socket = this.#socket;
+    const counters = this.#counters;
+    if (socket === null || messages.length === 0) return;
+    const crc = this.#options.crcFor?.(to) === true;
+    const compress = this.#options.compress === true;
+    const bytes = packPacket(messages, { keys: this.#keys, label: this.#label, crc, compress });
+    // What is beyond the budget of 1400 is the core's error, yet rather fragmented by the kernel than lost.
+    if (bytes.length > UDP_BYTES_MAX) {
+      counters.drop("send-too-large", formatEndpoint(to));
+      return;
+    }
+    if (this.#keys !== null) this.#gate.know(to.host, performance.now());
+    // Only a socket on `::` reaches IPv4, by mapped addresses.
+    const host = this.#isIpv6 && !to.host.includes(":") ? `::ffff:${to.host}` : to.host;
+    try {
+      socket.send(bytes, to.port, host, (error) => {
+        if (error !== null) counters.drop("send-failed", formatEndpoint(to));
+      });
+      counters.datagramsOut++;
+      counters.bytesOut += bytes.length;
+    } catch {
+      // node's own check of the port (0, in an address from the network).
+      counters.drop("send-failed", formatEndpoint(to));
+    }
+  }
+
+  async exchange(to: Endpoint, ours: PushPull): Promise<PushPull> {
+    if (this.#streams === null) throw new Error("the gossip transport is not started");
+    return this.#streams.exchange(to, ours);
+  }
+
+  async streamPing(to: Endpoint, seqNo: number, node: string, timeoutMs: number): Promise<boolean> {
+    return this.#streams === null ? false : this.#streams.ping(to, seqNo, node, timeoutMs);
+  }
+
+  setKeys(keys: readonly Uint8Array[] | null): void {
+    this.#keys = keys === null ? null : new KeyRing(keys);
+  }
+
+  stats(): GossipStats {
+    return this.#counters.snapshot();
+  }
+
+  /** Closes everything; open streams are cut. Idempotent. */
+  async stop(): Promise<void> {
+    const socket = this.#socket;
+    const streams = this.#streams;
+    this.#socket = null;
+    this.#streams = null;
+    if (socket !== null) {
+      await new Promise<void>((resolve) => socket.close(() => resolve()));
+    }
+    await streams?.close();
+  }
+}
+
+function bindError(protocol: string, at: Endpoint, error: unknown): Error {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return new Error(`cannot bind ${protocol} ${formatEndpoint(at)}: ${code ?? message}`, { cause: error });
+}
