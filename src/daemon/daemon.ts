@@ -20,7 +20,16 @@ import { loadKeys } from "../config/load.js";
 import type { Config } from "../config/types.js";
 import { type Endpoint, formatEndpoint } from "../domain/messages.js";
 import { PROFILES } from "../domain/profile.js";
-import type { AddressHolder, Clock, GossipTransport, Log, Responder, ServiceManager, StatusSnapshot, StrictArp } from "../ports.js";
+import type {
+  AddressHolder,
+  Clock,
+  GossipTransport,
+  Log,
+  Responder,
+  ServiceManager,
+  StatusSnapshot,
+  StrictArp,
+} from "../ports.js";
 import { decodeFacts, encodeFacts, measure } from "../wire/index.js";
 import { Engine, reasonOf } from "./engine.js";
 import type { RunOptions } from "./run.js";
@@ -127,7 +136,12 @@ export class Daemon {
     for (const change of changed) this.#log.write("info", "strict-arp.changed", { change }, `strict ARP: ${change}`);
     const swept = await this.#holder.sweep();
     if (swept.length > 0) {
-      this.#log.write("warn", "vip.swept", { addresses: swept }, `${swept.length} addresses of a crashed run taken off lo`);
+      this.#log.write(
+        "warn",
+        "vip.swept",
+        { addresses: swept },
+        `${swept.length} addresses of a crashed run taken off lo`,
+      );
     }
     this.#undo.push(() => this.#dropHeld());
     await this.#responder.start((events) => this.#engine.responderEvents(events));
@@ -145,7 +159,12 @@ export class Daemon {
     if (this.#service.watchdogMs !== null) this.#every(this.#service.watchdogMs, () => this.#feedWatchdog());
     const vips = config.vips.reduce((sum, vip) => sum + vip.addresses.length, 0);
     const text = `${config.node.name} is up on ${formatEndpoint(this.#bind)}, ${vips} VIPs in ${config.vips.length} groups`;
-    this.#log.write("info", "daemon.up", { version: this.#options.version, bind: formatEndpoint(this.#bind), vips }, text);
+    this.#log.write(
+      "info",
+      "daemon.up",
+      { version: this.#options.version, bind: formatEndpoint(this.#bind), vips },
+      text,
+    );
     this.#service.ready(text);
   }
 
@@ -244,7 +263,12 @@ export class Daemon {
   async #checkStrictArp(): Promise<void> {
     try {
       for (const repaired of await this.#strictArp.check()) {
-        this.#log.write("warn", "strict-arp.repaired", { repaired }, `strict ARP was undone by somebody, set again: ${repaired}`);
+        this.#log.write(
+          "warn",
+          "strict-arp.repaired",
+          { repaired },
+          `strict ARP was undone by somebody, set again: ${repaired}`,
+        );
       }
       this.#sysctlAlarm = null;
     } catch (error) {

@@ -216,7 +216,12 @@ export class Engine {
         this.#event("error", "responder.trouble", { ...event }, event.message);
         return;
       case "overflow":
-        this.#event("warn", "responder.overflow", { lost: event.lost }, `${event.lost} events were lost: reading the links again`);
+        this.#event(
+          "warn",
+          "responder.overflow",
+          { lost: event.lost },
+          `${event.lost} events were lost: reading the links again`,
+        );
         for (const link of this.#parts.responder.links()) this.#responderEvent({ kind: "link", link });
         return;
     }

@@ -4,7 +4,15 @@
 import type { Group } from "../domain/group/group.js";
 import { formatEndpoint } from "../domain/messages.js";
 import type { MemberView } from "../domain/swim/types.js";
-import type { Clock, GossipStats, LinkState, MemberStatus, ResponderStats, StatusSnapshot, VipStatus } from "../ports.js";
+import type {
+  Clock,
+  GossipStats,
+  LinkState,
+  MemberStatus,
+  ResponderStats,
+  StatusSnapshot,
+  VipStatus,
+} from "../ports.js";
 
 export interface SnapshotSource {
   readonly group: Group;

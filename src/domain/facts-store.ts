@@ -106,7 +106,9 @@ export class FactsStore {
   }
 
   /** Order-independent digest over who is in the group and which facts of each are known. u32. */
-  viewDigest(members: readonly { readonly name: string; readonly state: MemberState; readonly foreign: boolean }[]): number {
+  viewDigest(
+    members: readonly { readonly name: string; readonly state: MemberState; readonly foreign: boolean }[],
+  ): number {
     let digest = 0;
     for (const member of members) {
       if (member.foreign || member.state === "dead" || member.state === "left") continue;

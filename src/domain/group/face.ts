@@ -47,7 +47,8 @@ export function alarmsOf(state: AlarmState): string[] {
   }
   for (const { group, reason } of state.links) if (reason !== "") alarms.push(`group ${group}: ${reason}`);
   for (const key of state.keys) {
-    if (key.state === "standby" && key.reason.startsWith("gossip is broken")) alarms.push(`${key.spec.key}: ${key.reason}`);
+    if (key.state === "standby" && key.reason.startsWith("gossip is broken"))
+      alarms.push(`${key.spec.key}: ${key.reason}`);
     if (key.stranger !== null && state.now - key.stranger.at < STRANGER_SHOWN_MS) {
       alarms.push(`conflict: a stranger with MAC ${key.stranger.mac} claims ${key.spec.key}`);
     }

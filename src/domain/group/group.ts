@@ -283,7 +283,12 @@ export class Group {
         return;
       case "self-accused":
         if (event.state === "dead" && this.#ready && !this.#leaving && this.#lease.accused(now)) {
-          this.#event("warn", "lease.accused", { by: event.from }, `${event.from} holds this host dead: silent until state is exchanged`);
+          this.#event(
+            "warn",
+            "lease.accused",
+            { by: event.from },
+            `${event.from} holds this host dead: silent until state is exchanged`,
+          );
           this.#ownership.lapse(now);
           this.#beginCatchUp(now);
         }
@@ -370,7 +375,12 @@ export class Group {
     if (!news) return;
     this.#changed();
     const whose = self ? "this host's name" : `the name ${name}`;
-    this.#event("error", "name.conflict", { name, rival }, `${whose} is used by another host at ${rival.host}: neither owns anything`);
+    this.#event(
+      "error",
+      "name.conflict",
+      { name, rival },
+      `${whose} is used by another host at ${rival.host}: neither owns anything`,
+    );
   }
 
   #expireDisputes(now: Millis): boolean {
@@ -388,7 +398,12 @@ export class Group {
 
   /** The process was stalled or frozen: silent by now; queued input first, then state, then everything anew (law 2). */
   #thaw(now: Millis): void {
-    this.#event("warn", "lease.lapsed", { lapses: this.#lease.lapses }, "the lease lapsed: this host was stalled; silent until it has caught up");
+    this.#event(
+      "warn",
+      "lease.lapsed",
+      { lapses: this.#lease.lapses },
+      "the lease lapsed: this host was stalled; silent until it has caught up",
+    );
     this.#ownership.lapse(now);
     this.#ownership.setActive(false, now);
     this.#feedSwim({ kind: "thawed" }, now);
@@ -431,7 +446,9 @@ export class Group {
 
   #configure(now: Millis): void {
     const groups = this.#settings.groups;
-    this.#settling.configure(groups.map((g) => ({ name: g.name, afterMs: g.failback === "never" ? 0 : g.failback.afterMs })));
+    this.#settling.configure(
+      groups.map((g) => ({ name: g.name, afterMs: g.failback === "never" ? 0 : g.failback.afterMs })),
+    );
     this.#elections.clear();
     const keys: KeySpec[] = [];
     for (const group of groups) {
@@ -642,4 +659,3 @@ export function keysOf(group: GroupSpec): KeySpec[] {
   if (group.together) return [{ key: name, addresses: group.addresses, ...at }];
   return group.addresses.map((address) => ({ key: address, addresses: [address], ...at }));
 }
-

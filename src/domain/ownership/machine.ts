@@ -235,7 +235,8 @@ export class Ownership {
         else if (!mine) this.#rest(key, now);
         return;
       case "claiming":
-        if (!mine || !this.#mayClaim()) this.#abort(key, mine ? "this host may not claim now" : "elected elsewhere", now);
+        if (!mine || !this.#mayClaim())
+          this.#abort(key, mine ? "this host may not claim now" : "elected elsewhere", now);
         return;
       case "owned":
         if (this.#barred !== "") this.#letGo(key, this.#barred, now);
@@ -244,7 +245,8 @@ export class Ownership {
         else this.#leave(key, now);
         return;
       case "releasing":
-        if (this.#barred !== "" || !this.#view.linkUp(key.spec.group)) this.#letGo(key, this.#barred || "link is down", now);
+        if (this.#barred !== "" || !this.#view.linkUp(key.spec.group))
+          this.#letGo(key, this.#barred || "link is down", now);
         else if (mine && this.#mayClaim()) this.#takeBack(key, now);
         else this.#leave(key, now);
         return;
@@ -343,7 +345,11 @@ export class Ownership {
   #answer(key: Key): void {
     const heir = key.state === "releasing" ? key.successor : key.elected.heir;
     const heirMac = heir === null ? null : this.#view.macOf(heir, key.spec.group);
-    this.#out.own(placesOf(key).filter((at) => !key.evidenced.has(at.address)).map((at) => ({ ...at, heirMac })));
+    this.#out.own(
+      placesOf(key)
+        .filter((at) => !key.evidenced.has(at.address))
+        .map((at) => ({ ...at, heirMac })),
+    );
   }
 
   #announce(key: Key, now: Millis): void {
@@ -356,7 +362,13 @@ export class Ownership {
     if (key.doubtful) {
       key.doubtful = false;
       key.evidenced.clear();
-      this.#note("info", "vip.reclaimed", key, {}, `${key.spec.key}: caught up with the group, still elected, announcing again`);
+      this.#note(
+        "info",
+        "vip.reclaimed",
+        key,
+        {},
+        `${key.spec.key}: caught up with the group, still elected, announcing again`,
+      );
       this.#answer(key);
       this.#announce(key, now);
       if (key.elected.heir !== null) this.#out.claimed(key.elected.heir, 1, key.spec.addresses);
@@ -467,7 +479,13 @@ export class Ownership {
     // Our own announcement may have crossed theirs: give it a moment to be heard.
     if (!yielded && now - key.announcedAt < CROSSING_MS) return;
     key.rivalryAt = now;
-    this.#note("warn", "vip.rival", key, { rival: member }, `${member} announces ${key.spec.key}, too: exchanging state`);
+    this.#note(
+      "warn",
+      "vip.rival",
+      key,
+      { rival: member },
+      `${member} announces ${key.spec.key}, too: exchanging state`,
+    );
     this.#out.exchangeWith(member);
     this.#arm(key, "rivalry", now + RIVALRY_MS);
   }
@@ -501,7 +519,13 @@ export class Ownership {
     key.stranger = { mac, at: now };
     if (key.state !== "owned" || now - key.defendedAt < DEFEND_INTERVAL_MS) return;
     key.defendedAt = now;
-    this.#note("error", "vip.conflict", key, { mac }, `a stranger with MAC ${mac} claims ${key.spec.key}: defending it`);
+    this.#note(
+      "error",
+      "vip.conflict",
+      key,
+      { mac },
+      `a stranger with MAC ${mac} claims ${key.spec.key}: defending it`,
+    );
     this.#out.announce(key.spec.interface, key.spec.addresses, [0]);
   }
 
@@ -514,7 +538,8 @@ export class Ownership {
         else this.#evaluate(key, now);
         return;
       case "second-notice":
-        if (key.state === "owned" && isLive(this.#view, key.holder)) this.#out.claimed(key.holder, 2, key.spec.addresses);
+        if (key.state === "owned" && isLive(this.#view, key.holder))
+          this.#out.claimed(key.holder, 2, key.spec.addresses);
         return;
       case "drop":
         if (key.state === "releasing" && silentFor(key)) this.#letGo(key, `${key.successor} took over`, now);
@@ -562,6 +587,9 @@ function heldBack(member: string, live: boolean): string {
 
 function sameSpec(a: KeySpec, b: KeySpec): boolean {
   return (
-    a.group === b.group && a.interface === b.interface && a.local === b.local && a.addresses.join() === b.addresses.join()
+    a.group === b.group &&
+    a.interface === b.interface &&
+    a.local === b.local &&
+    a.addresses.join() === b.addresses.join()
   );
 }

@@ -1,41 +1,54 @@
 /**
  * Collects what one turn of the ownership machine wants done, and hands it out in few, ordered, batched outputs.
- * The order is the law's: silence before anything, then addresses, then answering, then announcements.
- * Boundary: no decisions here.
+ * The order is the law's: silence before anything, then addresses, then answering, then announcements; what a later
+ * decision of the same turn takes back is not done at all. Boundary: no decisions here.
  */
 import type { Millis } from "../messages.js";
 import type { At, KeyTimer, OwnershipEvent, OwnershipOutput, OwnIntentValue } from "./types.js";
 
+interface Announcement {
+  readonly interface: string;
+  readonly roundsMs: readonly number[];
+  readonly addresses: Set<string>;
+}
+
 export class Outbox {
-  #silence: At[] = [];
-  #hold: string[] = [];
-  #drop: string[] = [];
-  #own: OwnIntentValue[] = [];
-  #announce = new Map<string, { interface: string; roundsMs: readonly number[]; addresses: string[] }>();
-  #claimed = new Map<string, { member: string; round: number; addresses: string[] }>();
-  #exchange = new Set<string>();
+  readonly #silence = new Map<string, At>();
+  readonly #drop = new Set<string>();
+  readonly #hold = new Set<string>();
+  readonly #own = new Map<string, OwnIntentValue>();
+  readonly #announce = new Map<string, Announcement>();
+  readonly #claimed = new Map<string, { member: string; round: number; addresses: string[] }>();
+  readonly #exchange = new Set<string>();
   #rest: OwnershipOutput[] = [];
 
   silence(at: readonly At[]): void {
-    this.#silence.push(...at);
+    for (const place of at) {
+      this.#silence.set(place.address, place);
+      this.#own.delete(place.address);
+      for (const announcement of this.#announce.values()) announcement.addresses.delete(place.address);
+    }
   }
 
   hold(addresses: readonly string[]): void {
-    this.#hold.push(...addresses);
+    for (const address of addresses) this.#hold.add(address);
   }
 
   drop(addresses: readonly string[]): void {
-    this.#drop.push(...addresses);
+    for (const address of addresses) {
+      this.#hold.delete(address);
+      this.#drop.add(address);
+    }
   }
 
   own(intents: readonly OwnIntentValue[]): void {
-    this.#own.push(...intents);
+    for (const intent of intents) this.#own.set(intent.address, intent);
   }
 
   announce(iface: string, addresses: readonly string[], roundsMs: readonly number[]): void {
     const slot = `${iface} ${roundsMs.join()}`;
-    const entry = this.#announce.get(slot) ?? { interface: iface, roundsMs, addresses: [] };
-    entry.addresses.push(...addresses);
+    const entry = this.#announce.get(slot) ?? { interface: iface, roundsMs, addresses: new Set<string>() };
+    for (const address of addresses) entry.addresses.add(address);
     this.#announce.set(slot, entry);
   }
 
@@ -64,21 +77,23 @@ export class Outbox {
 
   flush(): OwnershipOutput[] {
     const out: OwnershipOutput[] = [];
-    if (this.#silence.length > 0) out.push({ kind: "silence", at: this.#silence });
-    if (this.#drop.length > 0) out.push({ kind: "drop", addresses: this.#drop });
-    if (this.#hold.length > 0) out.push({ kind: "hold", addresses: this.#hold });
-    if (this.#own.length > 0) out.push({ kind: "own", intents: this.#own });
-    for (const entry of this.#announce.values()) out.push({ kind: "announce", ...entry });
+    if (this.#silence.size > 0) out.push({ kind: "silence", at: [...this.#silence.values()] });
+    if (this.#drop.size > 0) out.push({ kind: "drop", addresses: [...this.#drop] });
+    if (this.#hold.size > 0) out.push({ kind: "hold", addresses: [...this.#hold] });
+    if (this.#own.size > 0) out.push({ kind: "own", intents: [...this.#own.values()] });
+    for (const { interface: iface, roundsMs, addresses } of this.#announce.values()) {
+      if (addresses.size > 0) out.push({ kind: "announce", interface: iface, roundsMs, addresses: [...addresses] });
+    }
     for (const entry of this.#claimed.values()) out.push({ kind: "tell-claimed", ...entry });
     for (const member of this.#exchange) out.push({ kind: "exchange-with", member });
     out.push(...this.#rest);
-    this.#silence = [];
-    this.#hold = [];
-    this.#drop = [];
-    this.#own = [];
-    this.#announce = new Map();
-    this.#claimed = new Map();
-    this.#exchange = new Set();
+    this.#silence.clear();
+    this.#drop.clear();
+    this.#hold.clear();
+    this.#own.clear();
+    this.#announce.clear();
+    this.#claimed.clear();
+    this.#exchange.clear();
     this.#rest = [];
     return out;
   }

@@ -80,7 +80,12 @@ export type OwnershipOutput =
       readonly timeoutMs: number;
     }
   | { readonly kind: "exchange-with"; readonly member: string }
-  | { readonly kind: "tell-claimed"; readonly member: string; readonly round: number; readonly addresses: readonly string[] }
+  | {
+      readonly kind: "tell-claimed";
+      readonly member: string;
+      readonly round: number;
+      readonly addresses: readonly string[];
+    }
   | { readonly kind: "arm"; readonly timer: KeyTimer; readonly at: Millis }
   | { readonly kind: "event"; readonly event: OwnershipEvent };
 

@@ -1,0 +1,59 @@
+import { describe, expect, it } from "vitest";
+import { LAPSES_MAX, Lease } from "../../../src/domain/lease.js";
+
+function held(now: number): Lease {
+  const lease = new Lease({ leaseMs: 450, extensionMs: 100, catchUpMs: 1000 });
+  lease.caughtUp(now);
+  return lease;
+}
+
+describe("the lease (law 2)", () => {
+  it("is not held before the host has caught up with the group", () => {
+    const lease = new Lease({ leaseMs: 450, extensionMs: 100, catchUpMs: 1000 });
+    expect(lease.until).toBe(Number.NEGATIVE_INFINITY);
+    expect(lease.extend(0)).toBe(false);
+  });
+
+  it("is extended a little at a time", () => {
+    const lease = held(1000);
+    expect(lease.until).toBe(1450);
+    expect(lease.extend(1050)).toBe(false);
+    expect(lease.extend(1100)).toBe(true);
+    expect(lease.until).toBe(1550);
+  });
+
+  it("lapses once when the loop was stalled for longer than it, and is silent until the group was heard", () => {
+    const lease = held(0);
+    expect(lease.lapsed(449)).toBe(false);
+    expect(lease.lapsed(450)).toBe(true);
+    expect(lease.lapsed(460)).toBe(false);
+    expect(lease.until).toBe(Number.NEGATIVE_INFINITY);
+    expect(lease.extend(500)).toBe(false);
+    lease.catchUp(500);
+    expect(lease.catchUpOverdue(1499)).toBe(false);
+    expect(lease.catchUpOverdue(1500)).toBe(true);
+    lease.caughtUp(1500);
+    expect(lease.until).toBe(1950);
+  });
+
+  it("goes silent on hearing that the group holds this host dead, without counting a lapse", () => {
+    const lease = held(0);
+    expect(lease.accused(10)).toBe(true);
+    expect(lease.accused(11)).toBe(false);
+    expect(lease.until).toBe(Number.NEGATIVE_INFINITY);
+    expect(lease.lapses).toBe(0);
+  });
+
+  it("makes the host ineligible when it lapses again and again, and forgives with time", () => {
+    const lease = held(0);
+    let now = 0;
+    for (let i = 0; i < LAPSES_MAX; i++) {
+      expect(lease.unsteady(now)).toBe("");
+      now += 1000;
+      lease.lapsed(now);
+      lease.caughtUp(now);
+    }
+    expect(lease.unsteady(now)).toContain("3 times");
+    expect(lease.unsteady(now + 60_000)).toBe("");
+  });
+});

@@ -1,0 +1,348 @@
+import { describe, expect, it } from "vitest";
+import type { MemberState } from "../../../src/domain/messages.js";
+import { Ownership } from "../../../src/domain/ownership/machine.js";
+import type { OwnershipOutput, View } from "../../../src/domain/ownership/types.js";
+
+const V = "10.0.0.100";
+const MAC = { b: "02:00:00:00:00:0b", c: "02:00:00:00:00:0c", self: "02:00:00:00:00:0a" } as const;
+
+class World implements View {
+  readonly self = "a";
+  readonly states = new Map<string, MemberState>([
+    ["a", "alive"],
+    ["b", "alive"],
+    ["c", "alive"],
+  ]);
+  heardAt = 0;
+  drift = false;
+  link = true;
+  drainingHosts = new Set<string>();
+  now = 0;
+  readonly machine = new Ownership({ view: this, suspectAfterMs: 350, askTimeoutMs: 120 });
+  /** All outputs since the last `take`. */
+  #out: OwnershipOutput[] = [];
+
+  constructor(options: { together?: boolean } = {}) {
+    const spec = { group: "web", interface: "eth0", local: true };
+    this.machine.configure(
+      options.together ? [{ key: "web", addresses: [V, "fd00::1"], ...spec }] : [{ key: V, addresses: [V], ...spec }],
+      0,
+    );
+    this.machine.setActive(true, 0);
+  }
+  state(member: string) {
+    return this.states.get(member);
+  }
+  lastHeardAt() {
+    return this.heardAt;
+  }
+  leaseOf() {
+    return 550;
+  }
+  draining(member: string) {
+    return this.drainingHosts.has(member);
+  }
+  memberByMac(mac: string) {
+    return { [MAC.b]: "b", [MAC.c]: "c", [MAC.self]: "a" }[mac];
+  }
+  macOf(member: string) {
+    return MAC[member as "b"] ?? null;
+  }
+  drifted() {
+    return this.drift;
+  }
+  linkUp() {
+    return this.link;
+  }
+  elect(owner: string | null, heir: string | null = null, key = V) {
+    this.machine.elect([[key, { owner, heir }]], this.now);
+    return this;
+  }
+  take(kind?: OwnershipOutput["kind"]): OwnershipOutput[] {
+    this.#out = this.machine.flush();
+    return kind === undefined ? this.#out : this.#out.filter((o) => o.kind === kind);
+  }
+  kinds(): string[] {
+    return this.take()
+      .map((o) => o.kind)
+      .filter((kind) => kind !== "event" && kind !== "arm");
+  }
+  get key() {
+    return this.machine.views()[0]!;
+  }
+  /** Own it as the first claimer. */
+  own(heir: string | null = "b") {
+    this.elect("a", heir);
+    const [ask] = this.take("ask") as Extract<OwnershipOutput, { kind: "ask" }>[];
+    this.machine.asked(ask!.id, [], this.now);
+    this.machine.held(this.key.spec.addresses, this.now);
+    this.take();
+    expect(this.key.state).toBe("owned");
+    return this;
+  }
+  answer(mac: string | null) {
+    const [ask] = this.take("ask") as Extract<OwnershipOutput, { kind: "ask" }>[];
+    expect(ask).toBeDefined();
+    this.machine.asked(ask!.id, mac === null ? [] : [{ address: V, mac }], this.now);
+  }
+}
+
+describe("ownership: claiming", () => {
+  it("asks the wire before a first claim, puts the address on lo, and only then answers and announces", () => {
+    const world = new World().elect("a", "b");
+    expect(world.key.state).toBe("claiming");
+    world.answer(null);
+    expect(world.kinds()).toEqual(["hold"]);
+    world.machine.held([V], 5);
+    expect(world.kinds()).toEqual(["own", "announce"]);
+    expect(world.key).toMatchObject({ state: "owned", owner: "a", heir: "b" });
+  });
+
+  it("claims nothing while it is not active (starting, silent, catching up)", () => {
+    const world = new World();
+    world.machine.setActive(false, 0);
+    world.elect("a");
+    expect(world.kinds()).toEqual([]);
+    world.machine.setActive(true, 1);
+    expect(world.key.state).toBe("claiming");
+  });
+
+  it("takes over a dead owner's VIP only after its lease and one extension", () => {
+    const world = new World().elect("b", "a");
+    world.take();
+    world.heardAt = 1000;
+    world.now = 1400;
+    world.states.set("b", "dead");
+    world.elect("a", "c");
+    expect(world.key).toMatchObject({ state: "claiming", reason: "waiting out the lease of b" });
+    const arm = world.take("arm")[0] as Extract<OwnershipOutput, { kind: "arm" }>;
+    expect(arm.at).toBe(1550);
+    world.now = 1550;
+    world.machine.timer(arm.timer, 1550);
+    world.answer(null);
+    expect(world.kinds()).toEqual(["hold"]);
+  });
+
+  it("does not claim, and says that gossip is broken, while the dead owner still answers on the wire", () => {
+    const world = new World().elect("b", "a");
+    world.states.set("b", "dead");
+    world.now = 2000;
+    world.elect("a", "c");
+    world.answer(MAC.b);
+    expect(world.key).toMatchObject({ state: "standby", owner: "b" });
+    expect(world.key.reason).toContain("gossip is broken, not the owner");
+    const arm = world.take("arm")[0] as Extract<OwnershipOutput, { kind: "arm" }>;
+    world.now = arm.at;
+    world.machine.timer(arm.timer, world.now);
+    world.answer(null);
+    expect(world.kinds()).toEqual(["hold"]);
+  });
+
+  it("holds off in conflict while a stranger answers for it", () => {
+    const world = new World().elect("a");
+    world.answer("66:66:66:66:66:66");
+    expect(world.key).toMatchObject({ state: "conflict", owner: null });
+    expect(world.kinds()).toEqual([]);
+  });
+
+  it("uses the answer that was asked for during the suspicion, so that the takeover waits for nothing", () => {
+    const world = new World().elect("b", "a");
+    world.states.set("b", "suspect");
+    world.machine.memberChanged("b", "suspect", 1000);
+    const arm = world.take("arm")[0] as Extract<OwnershipOutput, { kind: "arm" }>;
+    expect(arm.at).toBe(1210);
+    world.now = 1210;
+    world.machine.timer(arm.timer, world.now);
+    world.answer(null);
+    world.now = 1410;
+    world.states.set("b", "dead");
+    world.elect("a", "c");
+    expect(world.kinds()).toEqual(["hold"]);
+  });
+
+  it("claims at once what its owner hands over, and tells it so", () => {
+    const world = new World().elect("b", "a");
+    world.elect("a", "b");
+    expect(world.kinds()).toEqual(["hold"]);
+    world.machine.held([V], 0);
+    expect(world.kinds()).toEqual(["own", "announce", "tell-claimed"]);
+  });
+
+  it("gives up for a while when the address cannot be put on lo", () => {
+    const world = new World().elect("a");
+    world.answer(null);
+    world.take();
+    world.machine.holdFailed([V], "EPERM", 10);
+    expect(world.key.reason).toContain("EPERM");
+    expect(world.kinds()).toEqual(["drop"]);
+    world.elect("a", "c");
+    expect(world.kinds()).toEqual([]);
+  });
+});
+
+describe("ownership: make before break (law 6)", () => {
+  it("answers until the heir's announcement is seen, accepts until its second round", () => {
+    const world = new World().own().elect("b", "c");
+    expect(world.key.state).toBe("releasing");
+    const own = world.take("own")[0] as Extract<OwnershipOutput, { kind: "own" }>;
+    expect(own.intents[0]!.heirMac).toBe(MAC.b);
+    world.machine.claimHeard({ address: V, mac: MAC.b, yielded: true }, 5);
+    expect(world.kinds()).toEqual(["silence"]);
+    expect(world.key).toMatchObject({ state: "releasing", owner: "b" });
+    world.machine.claimNoticed({ member: "b", round: 2, addresses: [V] }, 900);
+    expect(world.kinds()).toEqual(["silence", "drop"]);
+    expect(world.key.state).toBe("standby");
+  });
+
+  it("hears of the heir's claim by gossip as well", () => {
+    const world = new World().own().elect("b");
+    world.take();
+    world.machine.claimNoticed({ member: "b", round: 1, addresses: [V] }, 5);
+    expect(world.kinds()).toEqual(["silence"]);
+  });
+
+  it("keeps serving without evidence and without a claimer", () => {
+    const world = new World().own().elect("b");
+    world.take();
+    world.machine.claimHeard({ address: V, mac: MAC.c, yielded: false }, 5);
+    expect(world.kinds()).toEqual([]);
+    world.elect(null);
+    expect(world.key).toMatchObject({ state: "releasing", owner: "a" });
+  });
+
+  it("takes back a hand-over that is no longer wanted, and announces only if it had fallen silent", () => {
+    const world = new World().own().elect("b");
+    world.take();
+    world.elect("a", "b");
+    expect(world.kinds()).toEqual(["own"]);
+    world.elect("b", "a");
+    world.machine.claimHeard({ address: V, mac: MAC.b, yielded: true }, 5);
+    world.take();
+    world.elect("a", "b");
+    expect(world.kinds()).toEqual(["own", "announce", "tell-claimed"]);
+  });
+
+  it("lets go at once when its link is down or it may own nothing", () => {
+    const down = new World().own();
+    down.link = false;
+    expect(down.elect("b").kinds()).toEqual(["silence", "drop"]);
+    const barred = new World().own();
+    barred.machine.setBarred("name-conflict", 1);
+    expect(barred.kinds()).toEqual(["silence", "drop"]);
+    expect(barred.key.reason).toBe("name-conflict");
+  });
+
+  it("hands over address by address when two go together", () => {
+    const world = new World({ together: true });
+    world.elect("a", "b", "web");
+    world.answer(null);
+    world.take();
+    world.machine.held([V, "fd00::1"], 0);
+    world.elect("b", null, "web");
+    world.take();
+    world.machine.claimHeard({ address: V, mac: MAC.b, yielded: true }, 5);
+    expect((world.take("silence")[0] as Extract<OwnershipOutput, { kind: "silence" }>).at).toHaveLength(1);
+    expect(world.key.owner).toBe("a");
+    world.machine.claimHeard({ address: "fd00::1", mac: MAC.b, yielded: true }, 6);
+    expect(world.key.owner).toBe("b");
+  });
+
+  it("stops at once for what nobody else can take, and hands the rest over", () => {
+    const alone = new World().own(null).elect(null);
+    expect(alone.key.state).toBe("owned");
+    alone.machine.stop(1);
+    expect(alone.kinds()).toEqual(["silence", "drop"]);
+    expect(alone.machine.pending()).toBe(0);
+    const two = new World().own().elect("b");
+    two.machine.stop(1);
+    expect(two.machine.pending()).toBe(1);
+  });
+});
+
+describe("ownership: meeting again (law 8)", () => {
+  it("the winner announces again when a host comes back from the dead", () => {
+    const world = new World().own("c");
+    world.now = 5000;
+    world.machine.memberChanged("b", "back", 5000);
+    expect(world.kinds()).toEqual(["own", "announce", "tell-claimed"]);
+  });
+
+  it("a rival's announcement leads to an exchange first, then one announcement, never a volley", () => {
+    const world = new World().own("b");
+    world.now = 5000;
+    world.machine.claimHeard({ address: V, mac: MAC.b, yielded: true }, 5000);
+    world.machine.claimHeard({ address: V, mac: MAC.b, yielded: true }, 5001);
+    expect(world.kinds()).toEqual(["exchange-with"]);
+    world.machine.exchangedWith("b", 5010);
+    expect(world.kinds()).toEqual(["own", "announce", "tell-claimed"]);
+    world.machine.exchangedWith("b", 5011);
+    expect(world.kinds()).toEqual([]);
+  });
+
+  it("the loser goes silent as soon as it learns that the rival is elected", () => {
+    const world = new World().own("c");
+    world.now = 5000;
+    world.machine.claimHeard({ address: V, mac: MAC.b, yielded: false }, 5000);
+    world.take();
+    world.now = 5020;
+    world.elect("b", "a");
+    expect(world.kinds()).toEqual(["silence"]);
+    expect(world.key.owner).toBe("b");
+  });
+
+  it("a host that was frozen lets go silently of what others took, and announces again what is still its own", () => {
+    const lost = new World().own();
+    lost.machine.lapse(10_000);
+    lost.machine.setActive(false, 10_000);
+    lost.elect("b");
+    expect(lost.kinds()).toEqual([]);
+    lost.machine.setActive(true, 10_050);
+    expect(lost.kinds()).toEqual(["silence", "drop"]);
+    const kept = new World().own();
+    kept.machine.lapse(10_000);
+    kept.machine.setActive(false, 10_000);
+    kept.machine.setActive(true, 10_050);
+    expect(kept.kinds()).toEqual(["own", "announce", "tell-claimed"]);
+  });
+
+  it("defends against a stranger's claim at most once in DEFEND_INTERVAL", () => {
+    const world = new World().own();
+    world.machine.claimHeard({ address: V, mac: "66:66:66:66:66:66", yielded: false }, 20_000);
+    expect(world.kinds()).toEqual(["announce"]);
+    world.machine.claimHeard({ address: V, mac: "66:66:66:66:66:66", yielded: false }, 29_999);
+    expect(world.kinds()).toEqual([]);
+    expect(world.key.state).toBe("owned");
+  });
+});
+
+describe("ownership: configurations that differ", () => {
+  it("makes no planned move", () => {
+    const world = new World().own();
+    world.drift = true;
+    world.elect("b");
+    expect(world.key).toMatchObject({ state: "owned", owner: "a" });
+    expect(world.key.reason).toContain("no planned moves");
+  });
+
+  it("does not claim what a live member answers for", () => {
+    const world = new World();
+    world.drift = true;
+    world.elect("b", "a").elect("a");
+    world.answer(MAC.b);
+    expect(world.key.state).toBe("standby");
+    expect(world.kinds()).toEqual([]);
+  });
+});
+
+describe("ownership: a new configuration", () => {
+  it("leaves an unchanged VIP alone and lets go of one that is gone", () => {
+    const world = new World().own();
+    const spec = { key: V, addresses: [V], group: "web", interface: "eth0", local: true };
+    world.machine.configure([spec], 10);
+    expect(world.kinds()).toEqual([]);
+    expect(world.key.state).toBe("owned");
+    world.machine.configure([], 20);
+    expect(world.kinds()).toEqual(["silence", "drop"]);
+    expect(world.machine.views()).toEqual([]);
+  });
+});
