@@ -4,7 +4,7 @@
  * Boundary: the story only; the lab itself is lib/'s business.
  */
 import type { StatusSnapshot } from "../../src/ports.js";
-import { type LabHost, SERVER_PORT } from "./lib/host.js";
+import { type LabHost, MAIN, SERVER_PORT } from "./lib/host.js";
 import { daemonIsBuilt, Lab } from "./lib/lab.js";
 import type { ProbeReport, Prober } from "./lib/prober.js";
 import { type Cell, type Colour, Screen } from "./lib/screen.js";
@@ -12,7 +12,7 @@ import { nowMs, sleep } from "./lib/shell.js";
 import { listLabs, removeLab } from "./lib/sweep.js";
 
 const screen = new Screen();
-const HEADER = ["VIP", "owner", "MAC in the client's cache", "that is", "state"];
+const HEADER = ["VIP", "owner", "MAC in the client's cache", "whose", "state"];
 const USAGE = `usage: npm run demo [-- --keep | --down]
   --keep   leave the lab up at the end, and say how to look inside and how to break things
   --down   take down what --keep left up
@@ -52,7 +52,7 @@ function opinion(statuses: readonly StatusSnapshot[], vip: string): { owner: str
   if (owners.length === 0) return { owner: "nobody", state: "no owner" };
   const busy = said.find(({ entry }) => entry?.state === "claiming" || entry?.state === "releasing");
   const own = said.find(({ node }) => owners.length === 1 && node === owners[0]);
-  return { owner: owners.join(" | "), state: busy?.entry?.state ?? own?.entry?.state ?? "its owner is silent" };
+  return { owner: owners.join(" | "), state: busy?.entry?.state ?? own?.entry?.state ?? "owner is down" };
 }
 
 /** Keeps the table live for a while, or until `done` holds. */
@@ -180,7 +180,7 @@ function explainKept(lab: Lab): void {
 }
 
 async function show(keep: boolean): Promise<void> {
-  if (!daemonIsBuilt()) throw new Error("dist/cli/main.js is missing: `npm run build` did not succeed");
+  if (!daemonIsBuilt()) throw new Error(`${MAIN} is missing: did \`npm run build\` succeed?`);
   screen.line(screen.paint("vipd: three hosts, eight virtual IPs, one power cut", "bold"));
   screen.step("Building the lab: a switch, three hosts and a client, each in a network namespace of its own");
   const lab = await Lab.create({ hosts: 3, v4: 4, v6: 4, keep });
@@ -234,7 +234,8 @@ async function main(args: readonly string[]): Promise<number> {
     await show(mode === "--keep");
     return 0;
   } catch (error) {
-    process.stderr.write(`\ndemo: ${error instanceof Error ? error.message : String(error)}\n`);
+    const [sentence] = (error instanceof Error ? error.message : String(error)).split("\n");
+    process.stderr.write(`\ndemo: ${sentence}\n`);
     return 1;
   }
 }

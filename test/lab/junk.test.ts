@@ -6,7 +6,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Capture, voicesOf } from "./lib/capture.js";
-import type { LabHost } from "./lib/host.js";
+import { type LabHost, MAIN } from "./lib/host.js";
 import { Lab } from "./lib/lab.js";
 import { expectWireAgrees, measured } from "./lib/laws.js";
 import { ROOT, run, sleep, until } from "./lib/shell.js";
@@ -157,8 +157,7 @@ test.each(MALFORMED)("check refuses $name with its path and exit 2", async ({ ch
   const host = lab.hosts[0]!;
   const file = path.join(host.dir, "malformed.json");
   fs.writeFileSync(file, JSON.stringify(change(host.config)));
-  const main = path.join(ROOT, "dist/cli/main.js");
-  const ran = await run(["ip", "netns", "exec", host.namespace, process.execPath, main, "check", "--config", file]);
+  const ran = await run(["ip", "netns", "exec", host.namespace, process.execPath, MAIN, "check", "--config", file]);
   expect(`${ran.code} ${ran.stderr}`).toContain(where);
   expect(ran.code, ran.stderr).toBe(2);
 });
@@ -168,8 +167,7 @@ test("run refuses a malformed configuration with exit 2 and every path, and star
   const file = path.join(host.dir, "malformed.json");
   const broken = vips({ ...host.config, colour: "blue" }, ["10.77.0.300", "ff02::1"]);
   fs.writeFileSync(file, JSON.stringify(broken));
-  const main = path.join(ROOT, "dist/cli/main.js");
-  const ran = await run(["ip", "netns", "exec", host.namespace, process.execPath, main, "run", "--config", file]);
+  const ran = await run(["ip", "netns", "exec", host.namespace, process.execPath, MAIN, "run", "--config", file]);
   for (const where of ["colour", "vips[0].addresses[0]", "vips[0].addresses[1]"]) expect(ran.stderr).toContain(where);
   expect(ran.code, ran.stderr).toBe(2);
 });

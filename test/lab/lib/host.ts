@@ -9,10 +9,11 @@ import * as path from "node:path";
 import type { StatusSnapshot } from "../../../src/ports.js";
 import type { Lab } from "./lab.js";
 import type { Exit, LabProcess } from "./processes.js";
-import { ROOT, sh, until } from "./shell.js";
+import { GiveUp, ROOT, sh, until } from "./shell.js";
 
 export const SERVER_PORT = 8080;
-const MAIN = path.join(ROOT, "dist/cli/main.js");
+/** The daemon's program; VIPD_LAB_MAIN runs the lab against another build, an installed one for instance. */
+export const MAIN = process.env.VIPD_LAB_MAIN ?? path.join(ROOT, "dist/cli/main.js");
 const LIB = path.join(ROOT, "test/lab/lib");
 
 /** A configuration as the file has it. */
@@ -79,7 +80,7 @@ export class LabHost {
     this.daemon = daemon;
     if (!wait) return;
     await until(`${this.name}: vipd serves its status`, 15_000, () => {
-      if (!daemon.running) throw new Error(`exited with ${daemon.exit?.code ?? daemon.exit?.signal}`);
+      if (!daemon.running) throw new GiveUp(`exited with ${daemon.exit?.code ?? daemon.exit?.signal}`);
       return this.status();
     }).catch((error: Error) => {
       throw new Error(`${error.message}\n${this.name}, end of its log:\n${daemon.tail()}`);
@@ -205,7 +206,7 @@ export class LabHost {
     });
     this.#server = server;
     await until(`${this.name}: its server listens`, 10_000, () => {
-      if (!server.running) throw new Error(server.tail());
+      if (!server.running) throw new GiveUp(server.tail());
       return server.tail().includes("listening");
     });
   }

@@ -8,9 +8,9 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import type { StatusSnapshot } from "../../../src/ports.js";
 import { Client } from "./client.js";
-import { LabHost, type RawConfig } from "./host.js";
+import { LabHost, MAIN, type RawConfig } from "./host.js";
 import { Processes } from "./processes.js";
-import { parallel, ROOT, sh, shQuiet, until } from "./shell.js";
+import { parallel, sh, shQuiet, until } from "./shell.js";
 import { LABS_DIR, removeLab, startTicks, sweep, writeRecord } from "./sweep.js";
 import { Switch } from "./switch.js";
 
@@ -256,7 +256,7 @@ export function rangesOf(vips: readonly string[]): readonly string[] {
 
 /** The built daemon is there. */
 export function daemonIsBuilt(): boolean {
-  return fs.existsSync(path.join(ROOT, "dist/cli/main.js"));
+  return fs.existsSync(MAIN);
 }
 
 /** For messages: a namespace's links. */

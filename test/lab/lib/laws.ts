@@ -30,14 +30,26 @@ export async function expectWireAgrees(
     const macs = await client.who(vip, asker);
     return `${vip} ${asker}: ${macs.map((mac) => lab.nameOfMac(mac)).join(" and ") || "nobody"}`;
   });
-  expect(answers).toEqual(questions.map(({ vip, asker }) => `${vip} ${asker}: ${owners.get(vip)}`));
+  expectSame(
+    answers,
+    questions.map(({ vip, asker }) => `${vip} ${asker}: ${owners.get(vip)}`),
+  );
   if (!web) return;
   const served = await parallel(
     vips,
     6,
     async (vip) => `${vip}: ${await client.web(vip).catch((e: Error) => e.message)}`,
   );
-  expect(served).toEqual(vips.map((vip) => `${vip}: ${owners.get(vip)}`));
+  expectSame(
+    served,
+    vips.map((vip) => `${vip}: ${owners.get(vip)}`),
+  );
+}
+
+/** Shows only the lines that differ, each with what was wanted. */
+function expectSame(got: readonly string[], wanted: readonly string[]): void {
+  expect(got.length).toBe(wanted.length);
+  expect(got.flatMap((line, i) => (line === wanted[i] ? [] : [`${line}, not ${wanted[i]}`]))).toEqual([]);
 }
 
 /** The client's cache holds the owner's MAC for each of these VIPs that it knows. */
@@ -48,7 +60,10 @@ export function expectCacheAgrees(
 ): void {
   const cache = client.neighbours();
   const held = vips.map((vip) => `${vip}: ${lab.nameOfMac(cache.get(vip)?.mac ?? "nothing")}`);
-  expect(held).toEqual(vips.map((vip) => `${vip}: ${owners.get(vip)}`));
+  expectSame(
+    held,
+    vips.map((vip) => `${vip}: ${owners.get(vip)}`),
+  );
 }
 
 /** Every host owns something. */

@@ -77,6 +77,9 @@ export function run(
   });
 }
 
+/** Thrown by a probe of `until` when waiting on is of no use. */
+export class GiveUp extends Error {}
+
 /**
  * Asks again and again until `probe` returns something else than undefined or false. Throws with `what` and the last
  * thing that `probe` threw or that `describe` says.
@@ -95,6 +98,7 @@ export async function until<T>(
       if (got !== undefined && got !== false) return got;
       last = "";
     } catch (error) {
+      if (error instanceof GiveUp) throw new Error(`${what}: ${error.message}`);
       last = error instanceof Error ? error.message : String(error);
     }
     if (nowMs() > end) {
