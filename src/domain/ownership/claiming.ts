@@ -1,0 +1,98 @@
+/**
+ * Claiming: from "elected" to "owned", by laws 2, 5 and 6. Purpose: when a claim may be made, and what it does.
+ * Boundary: pure transitions of one key.
+ */
+import type { Millis } from "../messages.js";
+import { announce, answer, arm, CLAIM_AGAIN_MS, type Context, enter, SECOND_NOTICE_MS } from "./context.js";
+import { isLive, type Key } from "./key.js";
+import { judge } from "./questions.js";
+import type { WireVerdict } from "./types.js";
+
+export function beginClaim(ctx: Context, key: Key, now: Millis): void {
+  key.held.clear();
+  key.tookOver = key.holder !== null;
+  enter(ctx, key, "claiming", key.holder === null ? "first claim" : `after ${key.holder}`, now);
+  decide(ctx, key, now);
+}
+
+/** Claims at once where the former owner hands over or said goodbye; else only after its lease and the wire's word. */
+export function decide(ctx: Context, key: Key, now: Millis): void {
+  const holder = key.holder === ctx.view.self ? null : key.holder;
+  if (isLive(ctx.view, holder)) {
+    if (!ctx.view.drifted(key.spec.group) || ctx.view.draining(holder)) {
+      hold(ctx, key, `hand-over from ${holder}`, now);
+      return;
+    }
+  } else if (holder !== null) {
+    if (ctx.view.state(holder) === "left") {
+      hold(ctx, key, `${holder} left`, now);
+      return;
+    }
+    const notBefore = ctx.view.lastHeardAt(holder) + ctx.view.leaseOf(holder);
+    if (now < notBefore) {
+      key.reason = `waiting out the lease of ${holder}`;
+      arm(ctx, key, "claim-again", notBefore);
+      return;
+    }
+  }
+  const answers = ctx.questions.verdict(key, holder, now);
+  if (answers === "pending") key.reason = "asking the wire";
+  else apply(ctx, key, judge(answers, ctx.view), now);
+}
+
+export function apply(ctx: Context, key: Key, verdict: WireVerdict, now: Millis): void {
+  switch (verdict.kind) {
+    case "silent":
+      hold(ctx, key, key.holder === null ? "nobody answered for it" : `${key.holder} is dead, nobody answers`, now);
+      return;
+    case "stranger":
+      key.stranger = { mac: verdict.mac, at: now };
+      key.notBefore = now + 2 * CLAIM_AGAIN_MS;
+      enter(ctx, key, "conflict", `a stranger with MAC ${verdict.mac} answers for it`, now);
+      arm(ctx, key, "claim-again", key.notBefore);
+      return;
+    case "member":
+      key.holder = verdict.member;
+      if (isLive(ctx.view, verdict.member) && !ctx.view.drifted(key.spec.group)) {
+        hold(ctx, key, `hand-over from ${verdict.member}`, now);
+        return;
+      }
+      key.notBefore = now + CLAIM_AGAIN_MS;
+      enter(ctx, key, "standby", heldBack(verdict.member, isLive(ctx.view, verdict.member)), now);
+      arm(ctx, key, "claim-again", key.notBefore);
+      return;
+  }
+}
+
+export function hold(ctx: Context, key: Key, reason: string, now: Millis): void {
+  key.reason = reason;
+  if (key.spec.local) ctx.out.hold(key.spec.addresses);
+  else own(ctx, key, now);
+}
+
+/** The addresses are on lo: answer and announce. */
+export function own(ctx: Context, key: Key, now: Millis): void {
+  const from = key.holder;
+  key.evidenced.clear();
+  key.doubtful = false;
+  key.ownedSince = now;
+  enter(ctx, key, "owned", key.reason, now);
+  answer(ctx, key);
+  announce(ctx, key, now);
+  if (isLive(ctx.view, from)) {
+    ctx.out.claimed(from, 1, key.spec.addresses);
+    arm(ctx, key, "second-notice", now + SECOND_NOTICE_MS);
+  } else key.holder = null;
+}
+
+export function abort(ctx: Context, key: Key, reason: string, now: Millis): void {
+  if (key.spec.local) ctx.out.drop(key.spec.addresses);
+  key.held.clear();
+  enter(ctx, key, key.elected.owner === null ? "unowned" : "standby", reason, now);
+}
+
+function heldBack(member: string, live: boolean): string {
+  return live
+    ? `${member} answers for it and configurations differ: no planned moves`
+    : `gossip is broken, not the owner: ${member} is held dead, but still answers on the wire`;
+}

@@ -1,0 +1,87 @@
+/**
+ * What the transitions of all keys share: the view, the outbox, and the few things that every transition does: enter a
+ * state, answer, announce, arm a timer, say what happened. Boundary: no decisions.
+ */
+import type { Millis } from "../messages.js";
+import { isLive, type Key, placesOf } from "./key.js";
+import type { Outbox } from "./outbox.js";
+import type { Questions } from "./questions.js";
+import type { KeyPurpose, KeyState, OwnershipEvent, View } from "./types.js";
+
+/** Rounds of an announcement after a claim: at once, a quick repeat against loss, then spaced out (FACTS.md, 2). */
+export const ANNOUNCE_ROUNDS_MS = [0, 150, 1000, 3000] as const;
+/** The former owner is told a second time, and then need no longer accept. */
+export const SECOND_NOTICE_MS = 1000;
+/** A refused claim is not repeated, and an announcement not renewed, before. */
+export const CLAIM_AGAIN_MS = 1000;
+
+export interface Context {
+  readonly view: View;
+  readonly out: Outbox;
+  readonly questions: Questions;
+  /** Ready, and the lease is held. */
+  active: boolean;
+  stopping: boolean;
+  /** Why this host may own nothing at all, or "". */
+  barred: string;
+}
+
+export function mayClaim(ctx: Context): boolean {
+  return ctx.active && !ctx.stopping && ctx.barred === "";
+}
+
+export function enter(ctx: Context, key: Key, state: KeyState, reason: string, now: Millis): void {
+  const from = key.state;
+  key.stamp += 1;
+  key.reason = reason;
+  key.rivalryAt = Number.NEGATIVE_INFINITY;
+  if (from === state) return;
+  key.state = state;
+  const tookMs = Math.round(now - key.since);
+  key.since = now;
+  const level = state === "conflict" ? "error" : state === "owned" || from === "owned" ? "info" : "debug";
+  note(ctx, level, `vip.${state}`, key, { from, tookMs, reason }, `${key.spec.key}: ${from} -> ${state}: ${reason}`);
+}
+
+export function answer(ctx: Context, key: Key): void {
+  const heir = key.state === "releasing" ? key.successor : key.elected.heir;
+  const heirMac = heir === null ? null : ctx.view.macOf(heir, key.spec.group);
+  ctx.out.own(
+    placesOf(key)
+      .filter((at) => !key.evidenced.has(at.address))
+      .map((at) => ({ ...at, heirMac })),
+  );
+}
+
+export function announce(ctx: Context, key: Key, now: Millis): void {
+  key.announcedAt = now;
+  ctx.out.announce(key.spec.interface, key.spec.addresses, ANNOUNCE_ROUNDS_MS);
+}
+
+export function announceAgain(ctx: Context, key: Key, toward: string | null, now: Millis): void {
+  // Never a volley: one announcement a second, unless we fell silent for the rival and must speak up again.
+  if (key.evidenced.size === 0 && now - key.announcedAt < CLAIM_AGAIN_MS) return;
+  key.evidenced.clear();
+  answer(ctx, key);
+  announce(ctx, key, now);
+  if (!isLive(ctx.view, toward)) return;
+  ctx.out.claimed(toward, 1, key.spec.addresses);
+  key.holder = toward;
+  arm(ctx, key, "second-notice", now + SECOND_NOTICE_MS);
+}
+
+export function arm(ctx: Context, key: Key, purpose: KeyPurpose, at: Millis): void {
+  ctx.out.arm({ kind: "key", key: key.spec.key, stamp: key.stamp, purpose }, at);
+}
+
+export function note(
+  ctx: Context,
+  level: OwnershipEvent["level"],
+  event: string,
+  key: Key,
+  more: Record<string, unknown>,
+  text: string,
+): void {
+  const fields = { vip: key.spec.key, group: key.spec.group, interface: key.spec.interface, ...more };
+  ctx.out.event({ level, event, fields, text });
+}

@@ -1,0 +1,95 @@
+/**
+ * Releasing: from "owned" to silence, make before break (law 6): answer until the heir's announcement is seen, accept
+ * until its second round. Purpose: when to leave, on what evidence to fall silent. Boundary: pure transitions of one key.
+ */
+import type { Millis } from "../messages.js";
+import { announce, answer, arm, type Context, enter, note } from "./context.js";
+import { type Key, placesOf, silentFor } from "./key.js";
+
+/** A former owner goes on accepting for so long after it went silent, unless the second round is heard before. */
+const ACCEPT_AFTER_SILENCE_MS = 1500;
+/** Evidence that came before the election's news counts for so long. */
+const EVIDENCE_KEPT_MS = 2000;
+
+/** Owned and still ours: name the (new) heir; after a lapse, say so to the segment again. */
+export function keep(ctx: Context, key: Key, now: Millis): void {
+  if (key.doubtful) {
+    key.doubtful = false;
+    key.evidenced.clear();
+    note(
+      ctx,
+      "info",
+      "vip.reclaimed",
+      key,
+      {},
+      `${key.spec.key}: caught up with the group, still elected, announcing again`,
+    );
+    answer(ctx, key);
+    announce(ctx, key, now);
+    if (key.elected.heir !== null) ctx.out.claimed(key.elected.heir, 1, key.spec.addresses);
+  } else answer(ctx, key);
+}
+
+/** Owned or releasing, and elected elsewhere. */
+export function leave(ctx: Context, key: Key, now: Millis): void {
+  const successor = key.elected.owner;
+  const { group } = key.spec;
+  if (!ctx.view.linkUp(group)) letGo(ctx, key, "link is down", now);
+  else if (key.doubtful) letGo(ctx, key, "others took over while this host was silent", now);
+  else if (successor === null) {
+    if (ctx.stopping) letGo(ctx, key, "stopping, and nobody else is eligible", now);
+    else key.reason = "nobody else is eligible";
+  } else if (key.state === "releasing") {
+    if (successor === key.successor) return;
+    key.successor = successor;
+    key.reason = `to ${successor}`;
+    answer(ctx, key);
+    useOldEvidence(ctx, key, now);
+  } else if (ctx.view.drifted(group) && !ctx.stopping && !ctx.view.draining(ctx.view.self)) {
+    key.reason = "configurations differ: no planned moves";
+  } else {
+    key.successor = successor;
+    enter(ctx, key, "releasing", `to ${successor}`, now);
+    answer(ctx, key);
+    useOldEvidence(ctx, key, now);
+  }
+}
+
+/** The successor may have announced before we knew that it is elected. */
+export function useOldEvidence(ctx: Context, key: Key, now: Millis): void {
+  if (key.heard === null || key.heard.member !== key.successor || now - key.heard.at > EVIDENCE_KEPT_MS) return;
+  evidence(ctx, key, key.spec.addresses, now);
+}
+
+export function takeBack(ctx: Context, key: Key, now: Millis): void {
+  const wasSilent = key.evidenced.size > 0;
+  const { successor } = key;
+  key.evidenced.clear();
+  key.successor = null;
+  enter(ctx, key, "owned", "elected again before the hand-over was done", now);
+  answer(ctx, key);
+  if (!wasSilent) return;
+  announce(ctx, key, now);
+  if (successor !== null) ctx.out.claimed(successor, 1, key.spec.addresses);
+}
+
+/** The heir's announcement was seen: silent at once, and accepting for a while longer. */
+export function evidence(ctx: Context, key: Key, addresses: readonly string[], now: Millis): void {
+  const fresh = addresses.filter((address) => !key.evidenced.has(address));
+  if (fresh.length === 0) return;
+  for (const address of fresh) key.evidenced.add(address);
+  ctx.out.silence(placesOf(key, fresh));
+  if (silentFor(key)) arm(ctx, key, "drop", now + ACCEPT_AFTER_SILENCE_MS);
+}
+
+/** Silent at once, and off lo. */
+export function letGo(ctx: Context, key: Key, reason: string, now: Millis): void {
+  ctx.out.silence(placesOf(key));
+  if (key.spec.local) ctx.out.drop(key.spec.addresses);
+  key.evidenced.clear();
+  key.held.clear();
+  key.successor = null;
+  key.doubtful = false;
+  const owner = key.elected.owner;
+  enter(ctx, key, owner === null || owner === ctx.view.self ? "unowned" : "standby", reason, now);
+}

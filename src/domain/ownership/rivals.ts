@@ -1,0 +1,66 @@
+/**
+ * Others' claims: the successor's (evidence), a rival member's (law 8), a stranger's (RFC 5227). Purpose: what each
+ * means in each state. Boundary: pure transitions of one key; never a volley.
+ */
+import type { Millis } from "../messages.js";
+import { announceAgain, arm, CLAIM_AGAIN_MS, type Context, mayClaim, note } from "./context.js";
+import { isLive, type Key, silentFor } from "./key.js";
+import { evidence, leave, letGo } from "./releasing.js";
+
+/** Rivals exchange state first; without an answer for so long, the elected one announces all the same. */
+const RIVALRY_MS = 500;
+const CROSSING_MS = 200;
+/** RFC 5227, section 2.4. */
+const DEFEND_INTERVAL_MS = 10_000;
+
+export function memberClaims(
+  ctx: Context,
+  key: Key,
+  member: string,
+  addresses: readonly string[],
+  how: { yielded: boolean; round: number },
+  now: Millis,
+): void {
+  key.heard = { member, at: now };
+  if (key.state === "releasing") {
+    if (member !== key.successor) return;
+    evidence(ctx, key, addresses, now);
+    if (how.round >= 2 && silentFor(key)) letGo(ctx, key, `${member} took over`, now);
+  } else if (key.state === "owned") {
+    if (how.yielded) for (const address of addresses) key.evidenced.add(address);
+    if (key.elected.owner !== ctx.view.self && key.elected.owner === member) leave(ctx, key, now);
+    else rivalry(ctx, key, member, how.yielded, now);
+  }
+}
+
+/** Law 8: exchange state first, elect again, then the winner announces; never a volley. */
+export function rivalry(ctx: Context, key: Key, member: string, yielded: boolean, now: Millis): void {
+  if (key.rivalryAt > Number.NEGATIVE_INFINITY) return;
+  // Our own announcement may have crossed theirs: give it a moment to be heard.
+  if (!yielded && now - key.announcedAt < CROSSING_MS) return;
+  key.rivalryAt = now;
+  note(ctx, "warn", "vip.rival", key, { rival: member }, `${member} announces ${key.spec.key}, too: exchanging state`);
+  ctx.out.exchangeWith(member);
+  arm(ctx, key, "rivalry", now + RIVALRY_MS);
+}
+
+export function settleRivalry(ctx: Context, key: Key, now: Millis): void {
+  key.rivalryAt = Number.NEGATIVE_INFINITY;
+  if (key.state !== "owned" || key.elected.owner !== ctx.view.self || !mayClaim(ctx)) return;
+  const rival = key.heard?.member ?? null;
+  if (rival !== null && isLive(ctx.view, rival) && ctx.view.drifted(key.spec.group) && rival < ctx.view.self) {
+    // Two configurations, each electing its own: one must give way, and both must agree which.
+    key.holder = rival;
+    key.notBefore = now + CLAIM_AGAIN_MS;
+    letGo(ctx, key, `configurations differ, ${rival} keeps it`, now);
+    arm(ctx, key, "claim-again", key.notBefore);
+  } else announceAgain(ctx, key, rival, now);
+}
+
+export function stranger(ctx: Context, key: Key, mac: string, now: Millis): void {
+  key.stranger = { mac, at: now };
+  if (key.state !== "owned" || now - key.defendedAt < DEFEND_INTERVAL_MS) return;
+  key.defendedAt = now;
+  note(ctx, "error", "vip.conflict", key, { mac }, `a stranger with MAC ${mac} claims ${key.spec.key}: defending it`);
+  ctx.out.announce(key.spec.interface, key.spec.addresses, [0]);
+}
