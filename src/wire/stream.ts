@@ -26,7 +26,7 @@ import { decodeUserState, encodeUserState, encodeVipdMessage } from "./vipd-mess
 
 const FRAME_BYTES = 5;
 /** Bytes that repeated attempts at an unfinished row may read in all: what drips in byte by byte must not cost a loop. */
-const SCAN_BYTES_MAX = 16 * STREAM_BYTES_MAX;
+const SCAN_BYTES_MAX = 2 * STREAM_BYTES_MAX;
 /** memberlist's numbers of states. */
 const STATES: readonly MemberState[] = ["alive", "suspect", "dead", "left"];
 
