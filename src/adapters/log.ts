@@ -3,6 +3,7 @@
  * line starts with its priority (`<3>` … `<7>`, sd-daemon(3)); on a terminal it is a coloured one-liner instead.
  * Boundary: formats; the bounded writer (log-writer.ts) carries. Never blocks, never throws, never logs a key.
  */
+import { fstatSync } from "node:fs";
 import { isatty } from "node:tty";
 import { pino } from "pino";
 import type { Log, LogLevel } from "../ports.js";
@@ -15,7 +16,7 @@ export interface LogOptions {
   readonly stream?: NodeJS.WritableStream;
   /** For tests, instead of `stream`. */
   readonly sink?: Sink;
-  /** Priority prefixes. Default: when systemd says that our output goes to the journal (JOURNAL_STREAM). */
+  /** Priority prefixes. Default: where standard output is the journal. */
   readonly journald?: boolean;
   /** Lines for people. Default: when the output is a terminal. */
   readonly pretty?: boolean;
@@ -35,7 +36,7 @@ const FLUSH_TIMEOUT_MS = 500;
 export function createLog(options: LogOptions): Log {
   const toStandardOutput = options.stream === undefined && options.sink === undefined;
   const terminal = toStandardOutput && isatty(1);
-  const journald = options.journald ?? (toStandardOutput && !terminal && Boolean(process.env.JOURNAL_STREAM));
+  const journald = options.journald ?? (toStandardOutput && isJournal(1));
   const pretty = options.pretty ?? (terminal && !journald);
   const colour = options.colour ?? (pretty && terminal && !process.env.NO_COLOR && process.env.TERM !== "dumb");
 
@@ -65,6 +66,14 @@ export function createLog(options: LogOptions): Log {
       await writer.flush(options.flushTimeoutMs ?? FLUSH_TIMEOUT_MS);
     },
   };
+}
+
+/** JOURNAL_STREAM (systemd.exec(5)) is inherited further than the stream: it counts only where it names this one. */
+function isJournal(fd: number): boolean {
+  const named = process.env.JOURNAL_STREAM;
+  if (!named) return false;
+  const stat = fstatSync(fd, { bigint: true });
+  return named === `${stat.dev}:${stat.ino}`;
 }
 
 const RANK: Readonly<Record<LogLevel, number>> = { trace: 10, debug: 20, info: 30, warn: 40, error: 50 };

@@ -211,6 +211,7 @@ describe("the event loop of a real process", () => {
     const copy = join(directory, "copy");
     const reader = spawn("cat", [], { stdio: ["pipe", openSync(copy, "w"), "ignore"] });
     children.push(reader);
+    const gone = new Promise((resolve) => reader.once("exit", resolve));
     await new Promise((resolve) => reader.once("spawn", resolve));
     reader.kill("SIGSTOP");
     const pipe = (reader.stdin as unknown as { _handle: { fd: number } })._handle.fd;
@@ -220,7 +221,7 @@ describe("the event loop of a real process", () => {
     const result = await report(child);
     expect(result.worstMs).toBeLessThan(150);
     expect(result.dropped).toBeGreaterThan(1000);
-    await new Promise((resolve) => reader.once("exit", resolve));
+    await gone;
     const events = readFileSync(copy, "utf8")
       .trimEnd()
       .split("\n")
@@ -233,6 +234,16 @@ describe("the event loop of a real process", () => {
     child.stdout!.destroy();
     const result = await report(child);
     expect(result.dropped).toBeGreaterThan(0);
+  });
+
+  test.each<[string, string, RegExp]>([
+    ["marks priorities for the journal on standard output", "$(stat -Lc %d:%i /proc/self/fd/3)", /^<6>\{/],
+    ["marks none where JOURNAL_STREAM names another stream", "1:2", /^\{/],
+  ])("%s", { timeout: 20_000 }, (_, named, start) => {
+    const once = CHILD.replace("20000", "1").replace("i < 200", "i < 1");
+    const script = `exec 3>&1; JOURNAL_STREAM=${named} exec "$0" --import tsx --input-type=module -e "$1"`;
+    const run = spawnSync("sh", ["-c", script, process.execPath, once], { encoding: "utf8" });
+    expect(run.stdout).toMatch(start);
   });
 
   test("writes everything to a plain file", { timeout: 20_000 }, () => {
