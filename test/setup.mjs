@@ -226,7 +226,7 @@ async function buildAddon() {
     digest: digestOf(["native"], (file) => /^native\/(build|prebuilds|test)(\/|$)/.test(file)),
     stampFile: "native/build/.stamp",
     args,
-    env: { PYTHON: "/usr/bin/python3" },
+    env: { PYTHON: "/usr/bin/python3", JOBS: "max" },
   });
 }
 

@@ -74,3 +74,20 @@ describe.each([3, 5])("%i hosts, 20 VIPs of each family, a second NIC on the sam
     );
   });
 });
+
+test("behind a switch that snoops MLD with a querier the multicast solicitation reaches the owner, also the next one", async () => {
+  const lab = await Lab.create({ hosts: 3, v4: 2, v6: 6, querier: true });
+  try {
+    await lab.startAll();
+    const owners = await lab.settled(30_000);
+    await sleep(12_000);
+    const v6 = lab.vips.filter((vip) => vip.includes(":"));
+    await expectWireAgrees(lab, owners, { vips: v6 });
+    const victim = lab.hosts.find((host) => v6.some((vip) => owners.get(vip) === host.name))!;
+    await victim.powerCut();
+    const after = await lab.settled(5000);
+    await expectWireAgrees(lab, after, { vips: v6 });
+  } finally {
+    await lab.destroy();
+  }
+});

@@ -1,6 +1,7 @@
 /** Laws 6 and 7: an owner goes, by power cut, by SIGTERM, by kill -9, and comes back (issue 2, measured point 3). */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { Capture, forbidden, voicesOf } from "./lib/capture.js";
+import { withPrefix } from "./lib/host.js";
 import { Lab } from "./lib/lab.js";
 import {
   describeGaps,
@@ -114,6 +115,42 @@ describe("three hosts with failback at once", () => {
     for (const vip of lab.vips) if (!mine.includes(vip)) expect(after.get(vip)).toBe(before.get(vip));
     const members = (await lab.hosts[0]!.status()).members;
     expect(members.find((member) => member.name === victim.name)?.state ?? "left").toBe("left");
+  });
+
+  test("an address that a network manager deletes from lo is put back, and the VIP stays", async () => {
+    const victim = lab.hosts[1]!;
+    const some = [vipsOf(before, victim)[0]!, vipsOf(before, victim).at(-1)!];
+    for (const vip of some) {
+      victim.exec("ip", "addr", "del", withPrefix(vip), "dev", "lo");
+      const begin = nowMs();
+      await until(`${vip} is back on lo`, 5000, () => victim.vipsOnLo().includes(vip), { everyMs: 10 });
+      measured(`${vip} back on lo after ${Math.round(nowMs() - begin)} ms`);
+      expect(await lab.client.web(vip)).toBe(victim.name);
+    }
+    expect(Object.fromEntries(await lab.settled())).toEqual(Object.fromEntries(before));
+  });
+
+  test("an owner whose NIC gets another MAC announces and answers with the new one", async () => {
+    const victim = lab.hosts[2]!;
+    const mine = vipsOf(before, victim);
+    const some = [mine[0]!, mine.at(-1)!];
+    for (const vip of some) await lab.client.web(vip);
+    const changed = "02:77:00:00:00:ee";
+    try {
+      victim.exec("ip", "link", "set", "eth0", "address", changed);
+      for (const vip of some) {
+        await until(
+          `${vip} is answered with the new MAC`,
+          5000,
+          async () => (await lab.client.who(vip))[0] === changed,
+        );
+        await until(`the client's cache holds it`, 5000, () => lab.client.neighbours().get(vip)?.mac === changed);
+        expect(await lab.client.web(vip)).toBe(victim.name);
+      }
+    } finally {
+      victim.exec("ip", "link", "set", "eth0", "address", victim.mac);
+    }
+    await until("and with the old one again", 5000, async () => (await lab.client.who(some[0]!))[0] === victim.mac);
   });
 
   test("kill -9: its host answers for no VIP from then on, and its addresses expire", async () => {

@@ -22,6 +22,8 @@ export interface LabOptions {
   readonly v6?: number;
   /** A second interface `eth1` on the same segment, on every host. */
   readonly secondNic?: boolean;
+  /** The switch snoops MLD and has a querier. */
+  readonly querier?: boolean;
   readonly failbackMs?: number;
   readonly aloneAfterMs?: number;
   /** The small server on every host. */
@@ -78,7 +80,7 @@ export class Lab {
       keep: false,
     });
     fs.writeFileSync(this.keyFile, `${randomBytes(32).toString("base64")}\n`, { mode: 0o600 });
-    this.switch = new Switch(`${this.prefix}-switch`);
+    this.switch = new Switch(`${this.prefix}-switch`, { querier: options.querier ?? false });
     const count = options.hosts ?? 3;
     const v4 = Array.from({ length: options.v4 ?? 20 }, (_, i) => `10.77.0.${100 + i}`);
     const v6 = Array.from({ length: options.v6 ?? 20 }, (_, i) => `fd77::${(0x100 + i).toString(16)}`);

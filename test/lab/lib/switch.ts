@@ -9,11 +9,17 @@ export class Switch {
   #sides: readonly (readonly string[])[] = [];
   #gossipCut = false;
 
-  constructor(readonly namespace: string) {
+  /** With `querier` it snoops MLD and asks, as a managed switch does: multicast goes only where a group was joined. */
+  constructor(
+    readonly namespace: string,
+    { querier = false }: { querier?: boolean } = {},
+  ) {
     sh("ip", "netns", "add", namespace);
     sh("ip", "-n", namespace, "link", "set", "lo", "up");
     sh("ip", "-n", namespace, "link", "add", "br0", "type", "bridge", "stp_state", "0", "forward_delay", "0");
-    shQuiet("ip", "netns", "exec", namespace, "sysctl", "-qw", "net.ipv6.conf.br0.disable_ipv6=1");
+    if (querier)
+      sh("ip", "-n", namespace, "link", "set", "br0", "type", "bridge", "mcast_snooping", "1", "mcast_querier", "1");
+    else shQuiet("ip", "netns", "exec", namespace, "sysctl", "-qw", "net.ipv6.conf.br0.disable_ipv6=1");
     sh("ip", "-n", namespace, "link", "set", "br0", "up");
   }
 
