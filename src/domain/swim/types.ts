@@ -137,6 +137,8 @@ export type SwimDrop =
   | "ack-from-stranger"
   | "unknown-member"
   | "old-incarnation"
+  /** An incarnation that leaves no room above it: junk or an attack, never a member's own. */
+  | "absurd-incarnation"
   | "bad-version"
   | "too-many-members"
   | "too-many-relays"

@@ -1,0 +1,109 @@
+/**
+ * Questions that wait for an ack: sequence number -> whom we asked, through whom, and why. Purpose: an ack counts only
+ * if its number and its sender's address match a question, so guessed and replayed acks are harmless. Bounded: old
+ * questions expire, and the oldest goes when the table is full.
+ */
+import { type Endpoint, formatEndpoint, type Millis } from "../messages.js";
+import type { Context } from "./context.js";
+
+export type Purpose = "watch" | "probe" | "reconnect" | "rival" | "relay";
+
+export interface Question {
+  readonly seqNo: number;
+  readonly purpose: Purpose;
+  /** Whom we asked; "" where the name is not known yet (a seed). */
+  readonly node: string;
+  readonly endpoint: Endpoint;
+  readonly sentAt: Millis;
+  readonly expiresAt: Millis;
+  /** Endpoints of those who ask on our behalf. */
+  readonly helpers: Set<string>;
+  /** A relay's principal. */
+  readonly principal: { readonly to: Endpoint; readonly seqNo: number; readonly nack: boolean } | null;
+  answered: boolean;
+  nacksExpected: number;
+  nacks: number;
+  /** The instant at which the armed timer should fire: lateness beyond it is our own. */
+  dueAt: Millis;
+}
+
+const SEQ_MODULUS = 2 ** 32;
+
+/** Acks of pings without a timer of their own are waited for this long. */
+export const QUESTION_EXPIRY_MS = 3000;
+
+export class Questions {
+  readonly #ctx: Context;
+  readonly #open = new Map<number, Question>();
+  #next: number;
+  #relays = 0;
+
+  constructor(ctx: Context) {
+    this.#ctx = ctx;
+    // Not from zero, so that acks to a former life of this host match nothing.
+    this.#next = Math.floor(ctx.random() * SEQ_MODULUS) % SEQ_MODULUS;
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  get relays(): number {
+    return this.#relays;
+  }
+
+  ask(of: {
+    purpose: Purpose;
+    node: string;
+    endpoint: Endpoint;
+    expiresAt: Millis;
+    principal?: Question["principal"];
+  }): Question {
+    const { now } = this.#ctx;
+    this.#sweep(now);
+    const question: Question = {
+      seqNo: this.#next,
+      purpose: of.purpose,
+      node: of.node,
+      endpoint: of.endpoint,
+      sentAt: now,
+      expiresAt: of.expiresAt,
+      helpers: new Set(),
+      principal: of.principal ?? null,
+      answered: false,
+      nacksExpected: 0,
+      nacks: 0,
+      dueAt: of.expiresAt,
+    };
+    this.#next = (this.#next + 1) % SEQ_MODULUS;
+    this.#open.set(question.seqNo, question);
+    if (question.purpose === "relay") this.#relays += 1;
+    return question;
+  }
+
+  get(seqNo: number): Question | undefined {
+    return this.#open.get(seqNo);
+  }
+
+  close(question: Question): void {
+    if (this.#open.delete(question.seqNo) && question.purpose === "relay") this.#relays -= 1;
+  }
+
+  clear(): void {
+    this.#open.clear();
+    this.#relays = 0;
+  }
+
+  helper(question: Question, endpoint: Endpoint): void {
+    question.helpers.add(formatEndpoint(endpoint));
+  }
+
+  /** Insertion order is roughly order of expiry: looking at the front is enough to stay small. */
+  #sweep(now: Millis): void {
+    for (const question of this.#open.values()) {
+      const full = this.#open.size >= this.#ctx.limits.pendingProbes;
+      if (!full && question.expiresAt > now) break;
+      this.close(question);
+    }
+  }
+}

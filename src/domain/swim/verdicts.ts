@@ -1,0 +1,382 @@
+/**
+ * What claims do: alive, suspect, dead, about others and about ourselves. Purpose: apply the precedence table, start and
+ * clear suspicions, refute. Boundary: no probing; who judges by silence (watch, probe, suspicion timers) calls this.
+ */
+import { type Endpoint, formatEndpoint, type Message, type Millis, sameEndpoint, type Vsn } from "../messages.js";
+import type { Context } from "./context.js";
+import {
+  type AliveMessage,
+  aliveOf,
+  isForeign,
+  isLive,
+  type Member,
+  sameInstance,
+  sameMeta,
+  sameVsn,
+} from "./members.js";
+import { ageOf, INCARNATION_MAX, refutation, rule } from "./precedence.js";
+import type { Rivals } from "./rivals.js";
+import { Suspicion, suspicionTerms } from "./suspicion.js";
+
+export type SuspectMessage = Extract<Message, { kind: "suspect" }>;
+export type DeadMessage = Extract<Message, { kind: "dead" }>;
+
+/** While another host uses our name, both refute at most this often, so that the incarnations do not race. */
+const REFUTE_IN_CONFLICT_MS = 1000;
+/** A name conflict between two others is reported, and the older one told, at most this often. */
+const CONFLICT_REPORT_MS = 1000;
+
+export class Verdicts {
+  readonly #ctx: Context;
+  readonly #rivals: Rivals;
+  #suspicionRounds = 0;
+  #refutedAt: Millis = Number.NEGATIVE_INFINITY;
+
+  constructor(ctx: Context, rivals: Rivals) {
+    this.#ctx = ctx;
+    this.#rivals = rivals;
+  }
+
+  // ------------------------------------------------------------ alive
+
+  alive(claim: AliveMessage, from: Endpoint | null): void {
+    const { table } = this.#ctx;
+    if (claim.incarnation > INCARNATION_MAX) {
+      this.#ctx.drop("absurd-incarnation");
+      return;
+    }
+    if (!speaksSense(claim.vsn)) {
+      this.#ctx.drop("bad-version");
+      return;
+    }
+    if (claim.node === this.#ctx.self.name) {
+      this.#aliveAboutUs(claim, from);
+      return;
+    }
+    const member = table.get(claim.node);
+    if (member === undefined) {
+      this.#join(claim);
+      return;
+    }
+    switch (rule(member.state, "alive", ageOf(claim.incarnation, member.incarnation))) {
+      case "accept":
+        this.#acceptAlive(member, claim);
+        return;
+      case "older":
+        this.#ctx.drop("old-incarnation");
+        return;
+      default:
+        return;
+    }
+  }
+
+  #join(claim: AliveMessage): void {
+    const { table, limits, now } = this.#ctx;
+    if (table.size >= limits.members && !this.#makeRoom()) {
+      this.#ctx.drop("too-many-members");
+      return;
+    }
+    const { node: name, address, meta, vsn, incarnation } = claim;
+    const member = table.insert({ name, self: false, address, meta, vsn, incarnation, now });
+    this.#ctx.spreadMember(name, claim);
+    this.#ctx.changed(member, "joined", `alive ${incarnation} at ${formatEndpoint(address)}`);
+  }
+
+  /** The longest dead member makes room for a living one. */
+  #makeRoom(): boolean {
+    let oldest: Member | null = null;
+    for (const member of this.#ctx.table.all()) {
+      if (!isLive(member.state) && (oldest === null || member.since < oldest.since)) oldest = member;
+    }
+    if (oldest === null) return false;
+    this.forget(oldest, "room for a living member");
+    return true;
+  }
+
+  #acceptAlive(member: Member, claim: AliveMessage): void {
+    const { table, now } = this.#ctx;
+    const moved = !sameEndpoint(member.address, claim.address);
+    // The dead and the departed may come back elsewhere; one instance is one host wherever it is. Else two share a name.
+    if (moved && isLive(member.state) && !sameInstance(member.meta, claim.meta)) {
+      this.conflict(member, claim);
+      return;
+    }
+    const before = member.state;
+    const news = moved || !sameMeta(member.meta, claim.meta);
+    member.suspicion = null;
+    member.assuredAt = now;
+    table.update(member, claim);
+    table.setState(member, "alive", now);
+    this.#ctx.spreadMember(member.name, claim);
+    if (before !== "alive") {
+      this.#ctx.changed(member, "alive", `alive ${claim.incarnation} after ${before}`);
+    } else if (news) {
+      this.#ctx.changed(member, "updated", `alive ${claim.incarnation}`);
+    }
+  }
+
+  /** Two others share a name: the one that we hold stays, and hears of its rival so that it can ask it. */
+  conflict(member: Member, rival: AliveMessage): void {
+    const { now } = this.#ctx;
+    if (now - member.conflictAt < CONFLICT_REPORT_MS) return;
+    member.conflictAt = now;
+    this.#ctx.event({ kind: "name-conflict", name: member.name, endpoint: rival.address, self: false });
+    this.#ctx.send(member.address, [rival]);
+  }
+
+  // ------------------------------------------------------------ suspect, dead
+
+  suspect(claim: SuspectMessage, from: Endpoint | null): void {
+    if (claim.incarnation >= INCARNATION_MAX) {
+      this.#ctx.drop("absurd-incarnation");
+      return;
+    }
+    if (claim.node === this.#ctx.self.name) {
+      this.#accused("suspect", claim, from);
+      return;
+    }
+    const member = this.#ctx.table.get(claim.node);
+    if (member === undefined) {
+      this.#ctx.drop("unknown-member");
+      return;
+    }
+    switch (rule(member.state, "suspect", ageOf(claim.incarnation, member.incarnation))) {
+      case "accept":
+        this.#acceptSuspect(member, claim);
+        return;
+      case "confirm":
+        this.#confirm(member, claim);
+        return;
+      case "raise":
+        this.#raise(member, claim.incarnation);
+        return;
+      case "older":
+        this.#ctx.drop("old-incarnation");
+        return;
+      case "known":
+        return;
+    }
+  }
+
+  #acceptSuspect(member: Member, claim: SuspectMessage): void {
+    const { table, now, profile } = this.#ctx;
+    const before = member.state;
+    member.incarnation = claim.incarnation;
+    member.suspicion = new Suspicion({
+      incarnation: claim.incarnation,
+      from: claim.from,
+      terms: suspicionTerms(profile, table.live, isForeign(member)),
+      now,
+      round: ++this.#suspicionRounds,
+    });
+    table.setState(member, "suspect", now);
+    this.#armSuspicion(member);
+    this.#ctx.spreadMember(member.name, claim);
+    this.#ctx.counters.suspicions += 1;
+    if (before !== "suspect") this.#ctx.changed(member, "suspect", `suspected by ${claim.from}`);
+  }
+
+  #confirm(member: Member, claim: SuspectMessage): void {
+    if (member.suspicion === null || !member.suspicion.confirm(claim.from)) return;
+    this.#armSuspicion(member);
+    this.#ctx.spreadMember(member.name, claim);
+  }
+
+  #raise(member: Member, incarnation: number): void {
+    member.incarnation = incarnation;
+    this.#ctx.table.changed(member);
+  }
+
+  dead(claim: DeadMessage, from: Endpoint | null): void {
+    const { self, table } = this.#ctx;
+    const said = claim.from === claim.node ? "left" : "dead";
+    if (claim.incarnation >= INCARNATION_MAX) {
+      this.#ctx.drop("absurd-incarnation");
+      return;
+    }
+    if (claim.node === self.name) {
+      this.#accused("dead", claim, from);
+      return;
+    }
+    const member = table.get(claim.node);
+    if (member === undefined) {
+      this.#ctx.drop("unknown-member");
+      return;
+    }
+    if (said === "dead" && claim.from !== self.name && this.#heardJustNow(member)) {
+      // We heard it ourselves a moment ago: somebody's link is bad. To us this is one voice of suspicion; our own
+      // silence or the suspicion's timer decides, and no owner changes while the lease runs anyway.
+      this.suspect({ ...claim, kind: "suspect" }, from);
+      return;
+    }
+    switch (rule(member.state, said, ageOf(claim.incarnation, member.incarnation))) {
+      case "accept":
+        this.#acceptDead(member, claim, said);
+        return;
+      case "raise":
+        this.#raise(member, claim.incarnation);
+        return;
+      case "older":
+        this.#ctx.drop("old-incarnation");
+        return;
+      default:
+        return;
+    }
+  }
+
+  #heardJustNow(member: Member): boolean {
+    const { now, profile } = this.#ctx;
+    return isLive(member.state) && !isForeign(member) && now - member.lastHeardAt < profile.suspectAfterMs;
+  }
+
+  #acceptDead(member: Member, claim: DeadMessage, said: "dead" | "left"): void {
+    const { table, now } = this.#ctx;
+    const before = member.state;
+    member.incarnation = claim.incarnation;
+    member.suspicion = null;
+    table.setState(member, said, now);
+    this.#ctx.spreadMember(member.name, claim);
+    if (before !== said) this.#ctx.changed(member, said, said === "left" ? "it left" : `dead, says ${claim.from}`);
+  }
+
+  /** Our own verdict: straight to all, the condemned first, so that a living one refutes at once. */
+  pronounce(member: Member, reason: string): void {
+    const { self, table, now } = this.#ctx;
+    const claim: DeadMessage = { kind: "dead", incarnation: member.incarnation, node: member.name, from: self.name };
+    member.suspicion = null;
+    table.setState(member, "dead", now);
+    this.#ctx.counters.verdicts += 1;
+    this.#ctx.send(member.address, [claim]);
+    this.#ctx.sayToAll(claim, member.name);
+    this.#ctx.spreadMember(member.name, claim);
+    this.#ctx.changed(member, "dead", reason);
+  }
+
+  /** Our own suspicion, by silence: the suspect hears it first. */
+  accuse(member: Member): void {
+    const { self } = this.#ctx;
+    const claim: SuspectMessage = {
+      kind: "suspect",
+      incarnation: member.incarnation,
+      node: member.name,
+      from: self.name,
+    };
+    this.#ctx.send(member.address, [claim]);
+    if (!isForeign(member)) this.#ctx.sayToAll(claim, member.name);
+    this.suspect(claim, null);
+  }
+
+  // ------------------------------------------------------------ suspicion timers
+
+  suspicionFired(name: string, incarnation: number, round: number): void {
+    const { table, now, profile } = this.#ctx;
+    const member = table.get(name);
+    const suspicion = member?.suspicion ?? null;
+    if (member === undefined || suspicion === null || member.state !== "suspect") return;
+    if (suspicion.round !== round || suspicion.incarnation !== incarnation) return;
+    if (now < suspicion.dueAt) return;
+    const lateMs = now - suspicion.dueAt;
+    if (lateMs > 2 * profile.watchRetryMs) {
+      // We stood still: in that time nobody's refutation could reach us.
+      suspicion.postpone(now + Math.min(lateMs, suspicion.minMs));
+      this.#armSuspicion(member);
+      return;
+    }
+    if (now - member.lastHeardAt < Math.max(profile.suspectAfterMs, suspicion.minMs / 2)) {
+      // It lives, its refutation is under way or gets lost: not dead by a timer.
+      suspicion.postpone(now + suspicion.minMs);
+      this.#armSuspicion(member);
+      return;
+    }
+    this.pronounce(member, "suspected for too long");
+  }
+
+  /** Nobody is judged for time in which we were frozen. */
+  thawed(): void {
+    for (const member of this.#ctx.table.all()) {
+      if (member.suspicion === null) continue;
+      member.suspicion.restart(this.#ctx.now);
+      this.#armSuspicion(member);
+    }
+  }
+
+  #armSuspicion(member: Member): void {
+    const { suspicion, name } = member;
+    if (suspicion === null) return;
+    const { incarnation, round, dueAt } = suspicion;
+    this.#ctx.arm({ kind: "suspicion", member: name, incarnation, round }, dueAt);
+  }
+
+  // ------------------------------------------------------------ about ourselves
+
+  #aliveAboutUs(claim: AliveMessage, from: Endpoint | null): void {
+    const { self, now, leaving } = this.#ctx;
+    if (leaving) {
+      this.#ctx.drop("leaving");
+      return;
+    }
+    const elsewhere = !sameEndpoint(claim.address, self.address);
+    // Our own past at another address does not answer; a living rival does.
+    if (elsewhere && !sameInstance(claim.meta, self.meta)) this.#rivals.suspected(claim.address);
+    if (claim.incarnation < self.incarnation) return;
+    const echo = !elsewhere && sameMeta(claim.meta, self.meta) && sameVsn(claim.vsn, self.vsn);
+    if (claim.incarnation === self.incarnation && echo) return;
+    if (claim.incarnation >= INCARNATION_MAX) {
+      this.#ctx.drop("absurd-incarnation");
+      return;
+    }
+    if (elsewhere && this.#rivals.active && now - this.#refutedAt < REFUTE_IN_CONFLICT_MS) return;
+    this.#refute(claim.incarnation, from);
+  }
+
+  #accused(state: "suspect" | "dead", claim: SuspectMessage | DeadMessage, from: Endpoint | null): void {
+    const { self, now, leaving } = this.#ctx;
+    if (leaving) {
+      this.#ctx.drop("leaving");
+      return;
+    }
+    if (claim.incarnation < self.incarnation) {
+      // Refuted long ago, but this one has not heard: tell it alone.
+      this.#ctx.drop("old-incarnation");
+      if (from !== null) this.#ctx.send(from, [aliveOf(self)]);
+      return;
+    }
+    if (this.#rivals.active && now - this.#refutedAt < REFUTE_IN_CONFLICT_MS) return;
+    this.#ctx.awareness.apply(1);
+    this.#refute(claim.incarnation, from);
+    this.#ctx.event({ kind: "self-accused", state, from: claim.from });
+  }
+
+  #refute(accused: number, from: Endpoint | null): void {
+    this.#refutedAt = this.#ctx.now;
+    this.#ctx.counters.refutations += 1;
+    this.announceSelf(refutation(this.#ctx.self.incarnation, accused), from);
+  }
+
+  /** A new incarnation of ours, straight to all, and to `from`, who may hold us dead. */
+  announceSelf(incarnation: number, from: Endpoint | null): void {
+    const { self, table } = this.#ctx;
+    self.incarnation = incarnation;
+    table.changed(self);
+    const claim = aliveOf(self);
+    const known = from === null ? undefined : table.at(from);
+    if (from !== null && (known === undefined || !isLive(known.state))) this.#ctx.send(from, [claim]);
+    this.#ctx.sayToAll(claim);
+    this.#ctx.spreadMember(self.name, claim);
+  }
+
+  // ------------------------------------------------------------ forgetting
+
+  forget(member: Member, reason: string): void {
+    const view = this.#ctx.table.view(member);
+    this.#ctx.table.forget(member);
+    this.#ctx.touched.add(member.name);
+    this.#ctx.event({ kind: "member", change: "forgotten", member: view, reason });
+  }
+}
+
+/** memberlist ignores an alive whose protocol range is empty (memberlist-wire.md, section 10). */
+function speaksSense(vsn: Vsn): boolean {
+  const [pMin, pMax] = vsn;
+  return pMin > 0 && pMax > 0 && pMin <= pMax;
+}

@@ -1,0 +1,201 @@
+/**
+ * The watch: this host probes the few members that it ranks high for, directly and often, and judges them by their
+ * silence. Purpose: detection that does not depend on luck. Boundary: never slowed by Lifeguard; time in which we ourselves
+ * were late or frozen is not counted as anybody's silence.
+ */
+import type { Message, Millis } from "../messages.js";
+import type { Context } from "./context.js";
+import { accusationOf, isForeign, isLive, type Member } from "./members.js";
+import { QUESTION_EXPIRY_MS, type Questions } from "./pending.js";
+import { WatchRanks } from "./rank.js";
+import { askHelpers } from "./relay.js";
+import type { Verdicts } from "./verdicts.js";
+
+interface Watch {
+  readonly name: string;
+  round: number;
+  /** Silence is measured from here or from the last sign of life, whichever is later. */
+  floorAt: Millis;
+  dueAt: Millis;
+  pingAt: Millis;
+  /** The first ping of this silence; null while the last one was answered. */
+  askedAt: Millis | null;
+  streamAsked: boolean;
+}
+
+export class WatchDuty {
+  readonly #ctx: Context;
+  readonly #questions: Questions;
+  readonly #verdicts: Verdicts;
+  readonly #ranks: WatchRanks;
+  readonly #watches = new Map<string, Watch>();
+  #rounds = 0;
+
+  constructor(ctx: Context, questions: Questions, verdicts: Verdicts) {
+    this.#ctx = ctx;
+    this.#questions = questions;
+    this.#verdicts = verdicts;
+    this.#ranks = new WatchRanks(ctx.options.name);
+  }
+
+  get size(): number {
+    return this.#watches.size;
+  }
+
+  watches(name: string): boolean {
+    return this.#watches.has(name);
+  }
+
+  /** After a turn that touched these members: who is ours to watch now? */
+  settle(touched: ReadonlySet<string>): void {
+    let reranked = false;
+    for (const name of touched) {
+      const member = this.#ctx.table.get(name);
+      const ours = member !== undefined && !member.self && !isForeign(member);
+      const ranksChanged = this.#ranks.setWatcher(name, ours && member.state === "alive");
+      const watchedChanged = this.#ranks.setWatched(name, ours && isLive(member.state));
+      reranked ||= ranksChanged || watchedChanged;
+      // Whoever is suspected is asked at once, whatever the watch's own rhythm is.
+      if (member?.state === "suspect") this.#hasten(name);
+    }
+    if (reranked) this.#assign();
+  }
+
+  stop(): void {
+    this.#watches.clear();
+  }
+
+  thawed(): void {
+    for (const watch of this.#watches.values()) this.#begin(watch);
+  }
+
+  fired(name: string, round: number): void {
+    const watch = this.#watches.get(name);
+    const member = this.#ctx.table.get(name);
+    if (watch === undefined || member === undefined || watch.round !== round) return;
+    this.#excuseLateness(watch, member);
+    const { now, profile } = this.#ctx;
+    const silentSince = this.#silentSince(watch, member);
+    // Sums, not differences: timers are armed at these very sums, and fractions must not make them look early.
+    if (now >= silentSince + profile.deadAfterMs) {
+      this.#verdicts.pronounce(member, `no sign of life for ${Math.round(now - silentSince)} ms`);
+      return;
+    }
+    if (now >= silentSince + profile.suspectAfterMs && member.state === "alive") this.#verdicts.accuse(member);
+    if (watch.askedAt !== null && silentSince >= watch.askedAt) {
+      watch.askedAt = null;
+      watch.streamAsked = false;
+    }
+    const unanswered = watch.askedAt !== null && now >= watch.askedAt + profile.watchTimeoutMs;
+    if (unanswered || (member.state === "suspect" && watch.askedAt !== null)) this.#insist(watch, member);
+    else if (now >= watch.pingAt) this.#ask(watch, member);
+    this.#rearm(watch, member);
+  }
+
+  #assign(): void {
+    for (const name of this.#ranks.watched()) {
+      const ours = this.#ranks.rank(name) < this.#ctx.profile.watchers;
+      if (ours && !this.#watches.has(name)) {
+        const nothing = { round: 0, floorAt: 0, dueAt: 0, pingAt: 0, askedAt: null, streamAsked: false };
+        const watch: Watch = { name, ...nothing };
+        this.#watches.set(name, watch);
+        this.#begin(watch);
+      } else if (!ours) {
+        this.#watches.delete(name);
+      }
+    }
+    for (const name of this.#watches.keys()) {
+      if (this.#ranks.rank(name) === Number.POSITIVE_INFINITY) this.#watches.delete(name);
+    }
+  }
+
+  /** A fresh measurement from now, at a random phase, so that the watchers of one member do not ask in step. */
+  #begin(watch: Watch): void {
+    const { now, profile } = this.#ctx;
+    watch.floorAt = now;
+    watch.askedAt = null;
+    watch.streamAsked = false;
+    watch.pingAt = now + this.#ctx.random() * profile.watchIntervalMs;
+    this.#armAt(watch, watch.pingAt);
+  }
+
+  #hasten(name: string): void {
+    const watch = this.#watches.get(name);
+    if (watch === undefined || watch.askedAt !== null) return;
+    const { now } = this.#ctx;
+    watch.pingAt = now;
+    this.#armAt(watch, now);
+  }
+
+  #silentSince(watch: Watch, member: Member): Millis {
+    return Math.max(watch.floorAt, member.lastHeardAt, member.assuredAt);
+  }
+
+  /** A timer that fires late by more than a retry means that we stood still: that time is nobody's silence. */
+  #excuseLateness(watch: Watch, member: Member): void {
+    const { now, profile } = this.#ctx;
+    const lateMs = now - watch.dueAt;
+    if (lateMs <= profile.watchRetryMs) return;
+    watch.floorAt = Math.min(now, this.#silentSince(watch, member) + lateMs);
+    this.#ctx.counters.watchesExcused += 1;
+  }
+
+  /** The regular question. */
+  #ask(watch: Watch, member: Member): void {
+    const { now, profile } = this.#ctx;
+    this.#ping(member);
+    watch.askedAt ??= now;
+    // The rhythm is kept while we are in time, so that phases do not drift together.
+    watch.pingAt = Math.max(watch.pingAt + profile.watchIntervalMs, now + profile.watchIntervalMs / 2);
+  }
+
+  /** No answer: directly again, through others, and once by TCP. */
+  #insist(watch: Watch, member: Member): void {
+    const { now, profile } = this.#ctx;
+    const question = this.#ping(member);
+    askHelpers(this.#ctx, this.#questions, question, { member, nack: false });
+    if (!watch.streamAsked) {
+      watch.streamAsked = true;
+      const deadline = now + profile.deadAfterMs;
+      const { seqNo } = question;
+      this.#ctx.counters.streamPings += 1;
+      this.#ctx.output({ kind: "stream-ping", to: member.address, seqNo, node: member.name, deadline });
+    }
+    watch.pingAt = now + profile.watchIntervalMs;
+  }
+
+  #ping(member: Member) {
+    const { now, self } = this.#ctx;
+    const { name: node, address: endpoint } = member;
+    const expiresAt = now + QUESTION_EXPIRY_MS;
+    const question = this.#questions.ask({ purpose: "watch", node, endpoint, expiresAt });
+    const source = { address: self.address, name: self.name };
+    const messages: Message[] = [{ kind: "ping", seqNo: question.seqNo, node, source }];
+    const accusation = accusationOf(member, self.name);
+    if (accusation !== null) messages.push(accusation);
+    this.#ctx.counters.pings += 1;
+    this.#ctx.send(endpoint, messages);
+    return question;
+  }
+
+  /** The next instant at which something may be due: answer, retry, next ping, suspicion, verdict. */
+  #rearm(watch: Watch, member: Member): void {
+    const { now, profile } = this.#ctx;
+    const silentSince = this.#silentSince(watch, member);
+    let next = watch.pingAt;
+    if (watch.askedAt !== null) {
+      const timeoutAt = watch.askedAt + profile.watchTimeoutMs;
+      next = timeoutAt > now ? timeoutAt : now + profile.watchRetryMs;
+    }
+    for (const threshold of [silentSince + profile.suspectAfterMs, silentSince + profile.deadAfterMs]) {
+      if (threshold > now) next = Math.min(next, threshold);
+    }
+    this.#armAt(watch, next);
+  }
+
+  #armAt(watch: Watch, at: Millis): void {
+    watch.round = ++this.#rounds;
+    watch.dueAt = at;
+    this.#ctx.arm({ kind: "watch", member: watch.name, round: watch.round }, at);
+  }
+}
