@@ -1,0 +1,14 @@
+/**
+ * The digest of what decides elections in a group: hosts whose digests differ make no planned moves of it (law 7).
+ * Boundary: pure. The order of addresses in the file does not matter; every host must compute alike for ever.
+ */
+import { compareAddresses } from "../domain/address.js";
+import { hashText } from "../domain/hash.js";
+import type { VipGroup } from "./types.js";
+
+/** u32. */
+export function groupDigest(group: Pick<VipGroup, "addresses" | "together" | "failback">): number {
+  const failback = group.failback === "never" ? "never" : String(group.failback.afterMs);
+  const addresses = [...group.addresses].sort(compareAddresses);
+  return hashText(["vipd-group-1", group.together ? "together" : "each", failback, ...addresses].join("\n"));
+}

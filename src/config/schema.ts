@@ -1,0 +1,233 @@
+/**
+ * Every key of the configuration, described once, as JSON Schema (draft 2020-12). `vipd schema` prints it, shape.ts checks
+ * files against it, layers.ts makes convict's layers, variables and flags of it. What a schema cannot say (an address
+ * that fits, a name that is free) is vips.ts's and semantics.ts's business. Pure data.
+ */
+
+/** The part of JSON Schema that we use; shape.ts understands exactly this. */
+export interface Schema {
+  readonly type?: JsonType | readonly JsonType[];
+  readonly description?: string;
+  readonly default?: unknown;
+  readonly examples?: readonly unknown[];
+  readonly enum?: readonly unknown[];
+  readonly const?: unknown;
+  readonly anyOf?: readonly Schema[];
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly required?: readonly string[];
+  readonly additionalProperties?: false | Schema;
+  readonly maxProperties?: number;
+  readonly items?: Schema;
+  readonly minItems?: number;
+  readonly minLength?: number;
+  readonly maxLength?: number;
+  readonly minimum?: number;
+  readonly exclusiveMinimum?: number;
+  readonly maximum?: number;
+}
+export type JsonType = "string" | "number" | "integer" | "boolean" | "object" | "array" | "null";
+
+export const GOSSIP_PORT = 7979;
+/** 24 days: what a Node timer can wait. */
+const DURATION_MS_MAX = 2_147_483_647;
+
+function section(description: string, properties: Readonly<Record<string, Schema>>): Schema {
+  return { type: "object", description, additionalProperties: false, properties };
+}
+
+const node = section("This host.", {
+  name: {
+    type: "string",
+    description: "Name in the group, unique. Default: the host name.",
+    minLength: 1,
+    maxLength: 128,
+    examples: ["host-a"],
+  },
+  weight: {
+    type: "number",
+    description: "Share of the VIPs that this host takes, relative to the other hosts.",
+    exclusiveMinimum: 0,
+    maximum: 1_000_000,
+    default: 1,
+  },
+  labels: {
+    type: "object",
+    description: "Labels of this host, for placement and for people.",
+    maxProperties: 32,
+    additionalProperties: { type: "string", maxLength: 128 },
+    default: {},
+    examples: [{ rack: "r1" }],
+  },
+});
+
+const gossip = section("How the hosts of the group talk to each other (UDP and TCP).", {
+  bind: {
+    type: ["string", "integer"],
+    description:
+      "Where to listen: `address:port`, `[IPv6]:port`, or a port alone, which means the one address of the VIPs' interface. Never a VIP.",
+    default: GOSSIP_PORT,
+    examples: ["10.77.0.11:7979"],
+  },
+  advertise: {
+    type: "string",
+    description: "`address:port` under which others reach this host, where it differs from `bind`.",
+    examples: ["192.0.2.11:7979"],
+  },
+  join: {
+    type: "array",
+    description:
+      "Hosts to join through: `address:port`, `[IPv6]:port` or `name:port`; tried for ever. Naming this host itself is harmless.",
+    items: { type: "string", minLength: 1, maxLength: 262 },
+    default: [],
+    examples: [["10.77.0.12:7979", "10.77.0.13:7979"]],
+  },
+  keyFile: {
+    type: "string",
+    description:
+      "File with the group's keys: base64 of 16, 24 or 32 bytes, one a line; the first seals, all open. Make one with `vipd keygen`.",
+    minLength: 1,
+    maxLength: 4096,
+    examples: ["/etc/vipd/gossip.key"],
+  },
+  insecure: {
+    type: "boolean",
+    description: "Plain text instead of keys: whoever can send to the gossip port can then move VIPs.",
+    default: false,
+  },
+  profile: {
+    type: "string",
+    description: "Timing: `lan` takes a dead host's VIPs over within a second.",
+    enum: ["lan"],
+    default: "lan",
+  },
+  aloneAfterMs: {
+    type: "integer",
+    description:
+      "A starting host that reaches nobody for this long serves alone. Default: 10000, and 0 where `join` is empty.",
+    minimum: 0,
+    maximum: DURATION_MS_MAX,
+    examples: [10_000],
+  },
+});
+
+const vip: Schema = {
+  type: "object",
+  additionalProperties: false,
+  required: ["name", "addresses", "interface"],
+  description: "A group of VIPs which share interface and policy.",
+  properties: {
+    name: { type: "string", description: "Name of the group, unique.", minLength: 1, maxLength: 64, examples: ["web"] },
+    addresses: {
+      type: "array",
+      description:
+        "VIPs: a single address, a range `first-last`, or a CIDR block (every address of it). Unicast only; no address twice; at most 16384 in all.",
+      minItems: 1,
+      items: { type: "string", minLength: 1, maxLength: 100 },
+      examples: [["10.77.0.100", "10.77.0.200-10.77.0.219", "fd77::2:0/124"]],
+    },
+    interface: {
+      type: "string",
+      description: "Interface on which the VIPs are announced; never `lo`.",
+      minLength: 1,
+      maxLength: 15,
+      examples: ["eth0"],
+    },
+    together: {
+      type: "boolean",
+      description:
+        "One owner for the whole group, instead of one for each address. Default: true for exactly one IPv4 with one IPv6 address, else false.",
+    },
+    failback: {
+      description: "When VIPs return to a host that came back: after it has been well for this long, or never.",
+      anyOf: [
+        {
+          type: "object",
+          additionalProperties: false,
+          required: ["afterMs"],
+          properties: {
+            afterMs: { type: "integer", description: "ms; 0: at once.", minimum: 0, maximum: DURATION_MS_MAX },
+          },
+        },
+        { const: "never" },
+      ],
+      default: { afterMs: 300_000 },
+      examples: [{ afterMs: 300_000 }, "never"],
+    },
+    local: {
+      type: "boolean",
+      description:
+        "false: answer only, and put no address on the host (for nftables, IPVS or containers that take the traffic).",
+      default: true,
+    },
+  },
+};
+
+export const SCHEMA: Schema & { readonly $schema: string; readonly title: string } = {
+  $schema: "https://json-schema.org/draft/2020-12/schema",
+  title: "Configuration of vipd (/etc/vipd/config.json)",
+  type: "object",
+  additionalProperties: false,
+  required: ["vips"],
+  properties: {
+    $schema: { type: "string", description: "Where an editor finds this schema; vipd ignores it." },
+    node,
+    gossip,
+    vips: { type: "array", description: "The virtual addresses, in groups.", minItems: 1, items: vip },
+    strictArp: {
+      type: "string",
+      description:
+        "The kernel must not answer for VIPs itself (arp_ignore=1, arp_announce=2 on `all`). `manage`: set, and restored at the end; `require`: refuse to start unless set; `ignore`: leave alone.",
+      enum: ["manage", "require", "ignore"],
+      default: "manage",
+    },
+    status: section("What tells of this daemon.", {
+      listen: {
+        type: ["string", "integer"],
+        description: "Read-only HTTP: `address:port`, `[IPv6]:port`, or a port alone on 127.0.0.1.",
+        default: "127.0.0.1:7980",
+      },
+      socket: {
+        type: "string",
+        description: "Unix socket of the command line; run-time state lies beside it. An absolute path.",
+        minLength: 1,
+        maxLength: 107,
+        default: "/run/vipd/vipd.sock",
+      },
+    }),
+    log: section("The log.", {
+      level: {
+        type: "string",
+        description: "Least level that is written.",
+        enum: ["trace", "debug", "info", "warn", "error"],
+        default: "info",
+      },
+    }),
+  },
+};
+
+export interface Leaf {
+  /** `gossip.bind`. */
+  readonly path: string;
+  readonly schema: Schema;
+  /** `VIPD_GOSSIP_BIND`; null where a variable or flag cannot carry it. */
+  readonly variable: string | null;
+}
+
+/** Every key that is not a section, in the schema's order. */
+export function leaves(): readonly Leaf[] {
+  const found: Leaf[] = [];
+  const add = (path: string, schema: Schema) => {
+    const scalar = schema.type !== "object" && schema.type !== "array";
+    const snake = path
+      .replace(/([a-z])([A-Z])/g, "$1_$2")
+      .replaceAll(".", "_")
+      .toUpperCase();
+    found.push({ path, schema, variable: scalar || path === "gossip.join" ? `VIPD_${snake}` : null });
+  };
+  for (const [name, schema] of Object.entries(SCHEMA.properties!)) {
+    if (name === "$schema") continue;
+    if (schema.properties === undefined) add(name, schema);
+    else for (const [key, leaf] of Object.entries(schema.properties)) add(`${name}.${key}`, leaf);
+  }
+  return found;
+}
