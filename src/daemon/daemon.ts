@@ -10,7 +10,7 @@ import { createHttp, type Http } from "../adapters/http.js";
 import { createEventFeed, type EventFeed } from "../adapters/http-events.js";
 import { resolveBind } from "../adapters/interfaces.js";
 import { createLog } from "../adapters/log.js";
-import { renderMetrics } from "../adapters/metrics.js";
+import { createLoopLag, createMetrics } from "../adapters/metrics.js";
 import { createResolver, type Resolver } from "../adapters/resolver.js";
 import { createResponder } from "../adapters/responder.js";
 import { createRunDir, type RunDir } from "../adapters/run-dir.js";
@@ -18,6 +18,7 @@ import { createServiceManager } from "../adapters/service-manager.js";
 import { createStrictArp } from "../adapters/strict-arp.js";
 import { loadKeys } from "../config/load.js";
 import type { Config } from "../config/types.js";
+import type { OwnershipEvent } from "../domain/group/types.js";
 import { type Endpoint, formatEndpoint } from "../domain/messages.js";
 import { PROFILES } from "../domain/profile.js";
 import type {
@@ -43,6 +44,12 @@ const STRICT_ARP_CHECK_MS = 10_000;
 const SEEDS_AGAIN_MS = 30_000;
 const SEEDS_MISSING_AGAIN_MS = 1000;
 
+interface Counter {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
 export class Daemon {
   readonly #options: RunOptions;
   readonly #instance = randomInt(1, 0xffff_ffff);
@@ -65,6 +72,9 @@ export class Daemon {
   #timers: NodeJS.Timeout[] = [];
   #seedsTimer: NodeJS.Timeout | undefined;
   #sysctlAlarm: string | null = null;
+  readonly #transitions = new Map<string, number>();
+  #conflicts = 0;
+  readonly #unresolved = new Set<string>();
 
   /** Resolves names that are needed before anything can be made. Throws one line. */
   static async create(options: RunOptions): Promise<Daemon> {
@@ -83,11 +93,11 @@ export class Daemon {
     this.#responder = createResponder();
     this.#holder = createAddressHolder();
     const vips = config.vips.flatMap((vip) => vip.addresses);
-    this.#bind = resolveBind({ bind: config.gossip.bind, interfaces: interfacesOf(config), vips });
+    this.#bind = resolveBind(config.gossip.bind, { interfaces: interfacesOf(config), vips });
     const keys = loadKeys(config);
     this.#transport = new MemberlistTransport({ bind: this.#bind, keys, log: this.#log });
     this.#feed = createEventFeed({ clock: this.#clock, instance: instanceText(this.#instance), historyMax: 1000 });
-    this.#resolver = createResolver();
+    this.#resolver = createResolver({ clock: this.#clock });
     this.#engine = new Engine(
       {
         clock: this.#clock,
@@ -95,8 +105,7 @@ export class Daemon {
         responder: this.#responder,
         holder: this.#holder,
         log: this.#log,
-        onEvent: ({ level, event, fields, text }) => this.#feed.publish(event, { level, text, ...fields }),
-        onChange: () => undefined,
+        onEvent: (event) => this.#onEvent(event),
       },
       {
         name: config.node.name,
@@ -117,7 +126,10 @@ export class Daemon {
       socket: config.status.socket,
       clock: this.#clock,
       source: () => this.#snapshot(),
-      metrics: () => this.#metrics(),
+      metrics: createMetrics(
+        { snapshot: () => this.#snapshot(), counters: () => this.#counters() },
+        { loopLag: createLoopLag() },
+      ),
       events: this.#feed,
       control: { "/reload": async () => this.#controlReload() },
     });
@@ -253,9 +265,15 @@ export class Daemon {
     clearTimeout(this.#seedsTimer);
     const { join } = this.#config.gossip;
     if (join.length === 0) return;
-    const { endpoints, failed } = await this.#resolver.resolve(join);
-    this.#engine.turn({ kind: "join", seeds: endpoints });
-    for (const problem of failed) this.#log.write("warn", "gossip.unresolved", { problem }, problem);
+    const answers = await Promise.allSettled(join.map((target) => this.#resolver.resolve(target)));
+    const seeds = answers.flatMap((answer) => (answer.status === "fulfilled" ? answer.value : []));
+    this.#engine.turn({ kind: "join", seeds });
+    const failed = answers.flatMap((answer) => (answer.status === "rejected" ? [reasonOf(answer.reason)] : []));
+    for (const problem of failed) {
+      if (!this.#unresolved.has(problem)) this.#log.write("warn", "gossip.unresolved", { problem }, problem);
+    }
+    this.#unresolved.clear();
+    for (const problem of failed) this.#unresolved.add(problem);
     const again = failed.length > 0 ? SEEDS_MISSING_AGAIN_MS : SEEDS_AGAIN_MS;
     this.#seedsTimer = setTimeout(() => void this.#resolveSeeds(), again);
   }
@@ -299,13 +317,28 @@ export class Daemon {
     });
   }
 
-  #metrics(): string {
-    const counters = Object.entries(this.#engine.group.swimStats()).map(([name, value]) => ({
-      name: "vipd_swim_total",
-      labels: { what: name },
+  #counters(): Counter[] {
+    const transitions = [...this.#transitions].map(([state, value]) => ({
+      name: "vipd_ownership_transitions_total",
+      labels: { state },
       value,
     }));
-    return renderMetrics({ snapshot: this.#snapshot(), counters: [...counters, ...this.#http.counters()] });
+    const { framesDropped, eventsDropped } = this.#responder.stats();
+    return [
+      ...transitions,
+      { name: "vipd_conflicts_total", labels: {}, value: this.#conflicts },
+      { name: "vipd_frames_dropped_total", labels: {}, value: framesDropped },
+      { name: "vipd_responder_events_dropped_total", labels: {}, value: eventsDropped },
+      { name: "vipd_log_lines_dropped_total", labels: {}, value: this.#log.dropped() },
+      ...this.#http.counters(),
+    ];
+  }
+
+  #onEvent({ level, event, fields, text }: OwnershipEvent): void {
+    this.#feed.publish(event, { level, text, ...fields });
+    if (event === "vip.conflict") this.#conflicts += 1;
+    const state = /^vip\.(standby|claiming|owned|releasing|conflict|unowned)$/.exec(event)?.[1];
+    if (state !== undefined) this.#transitions.set(state, (this.#transitions.get(state) ?? 0) + 1);
   }
 
   #every(ms: number, deed: () => void): void {

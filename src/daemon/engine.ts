@@ -17,10 +17,8 @@ export interface EngineParts {
   readonly responder: Responder;
   readonly holder: AddressHolder;
   readonly log: Log;
-  /** Every event, for the ring that the HTTP side shows. */
+  /** Every event, for counters and for those who follow them over HTTP. */
   readonly onEvent: (event: OwnershipEvent) => void;
-  /** Something that the snapshot shows may have changed. */
-  readonly onChange: () => void;
 }
 
 export class Engine {
@@ -229,8 +227,7 @@ export class Engine {
 
   #event(level: OwnershipEvent["level"], event: string, fields: Readonly<Record<string, unknown>>, text: string): void {
     this.#parts.log.write(level, event, fields, text);
-    if (level !== "debug") this.#parts.onEvent({ level, event, fields, text });
-    this.#parts.onChange();
+    this.#parts.onEvent({ level, event, fields, text });
   }
 }
 

@@ -11,7 +11,7 @@ import { Lease } from "../lease.js";
 import type { Endpoint, Millis, PushPull } from "../messages.js";
 import { Ownership } from "../ownership/machine.js";
 import type { KeySpec, KeyView, OwnershipEvent, OwnershipOutput } from "../ownership/types.js";
-import { Swim } from "../swim/index.js";
+import { Swim, type SwimStats } from "../swim/index.js";
 import type { MemberView, SwimEvent, SwimInput, SwimOutput } from "../swim/types.js";
 import { candidatesOf, differingHosts, incumbentsOf, type KnownHost } from "./candidates.js";
 import { CatchUp } from "./catch-up.js";
@@ -164,7 +164,7 @@ export class Group {
     });
   }
 
-  swimStats(): Readonly<Record<string, number>> {
+  swimStats(): SwimStats {
     return this.#swim.stats();
   }
 
