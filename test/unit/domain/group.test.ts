@@ -255,6 +255,6 @@ describe("the group, whole", () => {
     const versions = world.hosts.map((host) => host.group.facts(host.options.name));
     world.run(20_000);
     expect(world.announcements).toBe(announcements);
-    world.hosts.forEach((host, i) => expect(host.group.facts(host.options.name)).toBe(versions[i]));
+    expect(world.hosts.map((host) => host.group.facts(host.options.name))).toEqual(versions);
   });
 });
