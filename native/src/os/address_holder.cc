@@ -1,0 +1,264 @@
+// See address_holder.h.
+#include "os/address_holder.h"
+
+#include <pthread.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <ctime>
+
+namespace vipd {
+namespace {
+
+constexpr int64_t kRenewNs = 20'000'000'000;
+/** A missing address that could not be put back (lo is down, say) is tried again after this. */
+constexpr int64_t kRetryNs = 1'000'000'000;
+/** Renewals in one go: the kernel's address lock is the whole host's. */
+constexpr size_t kRenewBatch = 1024;
+
+}  // namespace
+
+int AddressHolder::start() {
+  epoll_ = Fd(epoll_create1(EPOLL_CLOEXEC));
+  wake_ = Fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  timer_ = Fd(timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK));
+  if (!epoll_.valid() || !wake_.valid() || !timer_.valid()) return errno;
+  if (const int error = lo_.open()) return error;
+  if (const int error = monitor_.open({RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR}, false)) return error;
+  for (const int fd : {wake_.get(), timer_.get(), monitor_.fd()}) {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.fd = fd;
+    if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) return errno;
+  }
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  thread_ = std::thread([this] { run(); });
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return 0;
+}
+
+void AddressHolder::stop() {
+  stopping_ = true;
+  if (!thread_.joinable()) return;
+  wake();
+  thread_.join();
+}
+
+bool AddressHolder::request(uint32_t id, Action action, std::vector<Ip> addresses) {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (requests_.size() >= kRequestsMax) return false;
+    requests_.push_back({id, action, std::move(addresses)});
+  }
+  wake();
+  return true;
+}
+
+void AddressHolder::run() {
+  pthread_setname_np(pthread_self(), "vipd-addresses");
+  std::array<epoll_event, 4> events;
+  while (!stopping_) {
+    const int count = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), -1);
+    bool changes = false;
+    for (int i = 0; i < count; i++) {
+      const int fd = events[static_cast<size_t>(i)].data.fd;
+      if (fd == monitor_.fd()) changes = true;
+      else drain_event(fd);
+    }
+    handle_requests();
+    if (changes) read_changes();
+    const int64_t now = boot_ns();
+    if (now >= renew_ns_ || (overdue_ && lease_.alive(now))) renew();
+    rearm();
+  }
+  const std::lock_guard<std::mutex> lock(mutex_);
+  for (const Request& request : requests_) outbox_.complete({request.id, "ECANCELED: the address holder stopped", {}, {}});
+  requests_.clear();
+}
+
+void AddressHolder::handle_requests() {
+  while (!stopping_) {
+    Request request;
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      if (requests_.empty()) return;
+      request = std::move(requests_.front());
+      requests_.pop_front();
+    }
+    switch (request.action) {
+      case Action::kHold: hold(request); break;
+      case Action::kDrop: drop(request); break;
+      case Action::kSweep: sweep(request); break;
+    }
+  }
+}
+
+void AddressHolder::hold(const Request& request) {
+  std::vector<Ip> wanted;
+  for (const Ip& ip : request.addresses) {
+    const auto it = held_.find(ip);
+    if (it == held_.end() || it->second.missing) wanted.push_back(ip);
+  }
+  const std::vector<int> errors = lo_.apply(LoAddresses::Mode::kAdd, wanted);
+  std::unordered_map<Ip, uint8_t, IpHash> present;
+  bool listed = false;
+  Completion done{request.id, "", {}, {}};
+  std::vector<Ip> renewed;
+  for (size_t i = 0; i < wanted.size(); i++) {
+    int error = errors[i];
+    bool foreign = false;
+    if (error == EEXIST || error == EIO) {
+      // There already (or the answer was lost): ours from before, or somebody else's, which we leave alone.
+      if (!listed) lo_.list(present);
+      listed = true;
+      const auto it = present.find(wanted[i]);
+      if (it != present.end()) error = 0;
+      foreign = it != present.end() && it->second != kAddressProtocol;
+      if (it != present.end() && !foreign) renewed.push_back(wanted[i]);
+    }
+    if (error == 0) held_[wanted[i]] = Held{foreign, false};
+    else if (done.error.empty()) done.error = errno_name(error) + ": cannot put " + to_text(wanted[i]) + " on lo";
+  }
+  if (!renewed.empty()) lo_.apply(LoAddresses::Mode::kRenew, renewed);
+  if (renew_ns_ == INT64_MAX && !held_.empty()) renew_ns_ = boot_ns() + kRenewNs;
+  outbox_.complete(std::move(done));
+}
+
+void AddressHolder::drop(const Request& request) {
+  std::vector<Ip> ours;
+  for (const Ip& ip : request.addresses) {
+    const auto it = held_.find(ip);
+    if (it == held_.end()) continue;
+    if (!it->second.foreign && !it->second.missing) ours.push_back(ip);
+    // Forgotten first: its RTM_DELADDR is our own doing.
+    held_.erase(it);
+  }
+  const std::vector<int> errors = lo_.apply(LoAddresses::Mode::kRemove, ours);
+  Completion done{request.id, "", {}, {}};
+  for (size_t i = 0; i < ours.size(); i++) {
+    // EADDRNOTAVAIL: gone already. EIO: the acknowledgement was lost; removing once more settles it.
+    int error = errors[i];
+    if (error == EIO) error = lo_.apply(LoAddresses::Mode::kRemove, {ours[i]})[0];
+    if (error == 0 || error == EADDRNOTAVAIL || !done.error.empty()) continue;
+    done.error = errno_name(error) + ": cannot take " + to_text(ours[i]) + " off lo";
+  }
+  if (held_.empty()) renew_ns_ = INT64_MAX;
+  outbox_.complete(std::move(done));
+}
+
+void AddressHolder::sweep(const Request& request) {
+  std::unordered_map<Ip, uint8_t, IpHash> present;
+  Completion done{request.id, "", {}, {}};
+  if (const int error = lo_.list(present)) done.error = errno_name(error) + ": cannot list the addresses of lo";
+  std::vector<Ip> leftovers;
+  for (const auto& [ip, protocol] : present) {
+    if (protocol == kAddressProtocol && held_.count(ip) == 0) leftovers.push_back(ip);
+  }
+  const std::vector<int> errors = lo_.apply(LoAddresses::Mode::kRemove, leftovers);
+  for (size_t i = 0; i < leftovers.size(); i++) {
+    if (errors[i] == 0) done.addresses.push_back(to_text(leftovers[i]));
+  }
+  outbox_.complete(std::move(done));
+}
+
+void AddressHolder::read_changes() {
+  std::vector<Ip> gone;
+  const int error = monitor_.receive([&](const nlmsghdr& message) {
+    if (message.nlmsg_type != RTM_DELADDR) return;
+    Ip ip;
+    int index = 0;
+    uint8_t protocol = 0;
+    if (!parse_address(message, ip, index, protocol) || index != lo_.lo_index()) return;
+    const auto it = held_.find(ip);
+    if (it == held_.end() || it->second.missing) return;
+    it->second.missing = true;
+    gone.push_back(ip);
+  });
+  if (!gone.empty()) restore(gone, true);
+  // ENOBUFS: changes were lost, so look at all that we hold.
+  if (error == ENOBUFS) verify_all();
+}
+
+void AddressHolder::verify_all() {
+  std::unordered_map<Ip, uint8_t, IpHash> present;
+  if (lo_.list(present) != 0) return;
+  std::vector<Ip> gone;
+  for (auto& [ip, held] : held_) {
+    if (held.missing || present.count(ip) != 0) continue;
+    held.missing = true;
+    gone.push_back(ip);
+  }
+  if (!gone.empty()) restore(gone, true);
+}
+
+void AddressHolder::restore(const std::vector<Ip>& gone, bool deleted_by_others) {
+  // Without a lease it ran out by itself, as it should; it comes back when the lease does.
+  const bool alive = lease_.alive(boot_ns());
+  if (!alive) lease_.want_wake();
+  std::vector<int> errors(gone.size(), ECANCELED);
+  if (alive) errors = lo_.apply(LoAddresses::Mode::kAdd, gone);
+  for (size_t i = 0; i < gone.size(); i++) {
+    const bool restored = errors[i] == 0 || errors[i] == EEXIST;
+    if (restored) held_[gone[i]] = Held{};
+    // There after all: the message told of an older removal, our own before we held it again.
+    if (errors[i] == EEXIST) continue;
+    if (deleted_by_others || restored) post_removed(gone[i], restored);
+  }
+}
+
+void AddressHolder::renew() {
+  renew_ns_ = boot_ns() + kRenewNs;
+  // The control plane has stalled: what is on lo runs out with its valid_lft (law 2).
+  overdue_ = !lease_.alive(boot_ns());
+  if (overdue_) {
+    lease_.want_wake();
+    return;
+  }
+  std::vector<Ip> missing;
+  std::vector<Ip> batch;
+  const auto flush = [&] {
+    const std::vector<int> errors = lo_.apply(LoAddresses::Mode::kRenew, batch);
+    for (size_t i = 0; i < batch.size(); i++) {
+      if (errors[i] == 0) continue;
+      Event event{};
+      event.kind = Event::Kind::kTrouble;
+      event.interface = "lo";
+      event.address = to_text(batch[i]);
+      event.error = errno_name(errors[i]);
+      event.message = event.error + ": lo, " + event.address + ": cannot renew its lifetime";
+      outbox_.post(std::move(event));
+      break;
+    }
+    batch.clear();
+  };
+  for (const auto& [ip, held] : held_) {
+    if (held.missing) missing.push_back(ip);
+    else if (!held.foreign) batch.push_back(ip);
+    if (batch.size() == kRenewBatch) flush();
+  }
+  flush();
+  if (!missing.empty()) restore(missing, false);
+}
+
+void AddressHolder::rearm() {
+  bool missing = false;
+  for (const auto& [ip, held] : held_) missing = missing || held.missing;
+  if (missing && lease_.alive(boot_ns())) renew_ns_ = std::min(renew_ns_, boot_ns() + kRetryNs);
+  arm_timer(timer_.get(), renew_ns_);
+}
+
+void AddressHolder::post_removed(const Ip& ip, bool restored) {
+  Event event{};
+  event.kind = Event::Kind::kAddressRemoved;
+  event.address = to_text(ip);
+  event.flag = restored;
+  outbox_.post(std::move(event));
+}
+
+}  // namespace vipd

@@ -1,0 +1,67 @@
+// Questions to the wire (law 5): who has these addresses on this interface? Two questions an address, spaced, paced;
+// every answer is kept with its MAC and delay. Asking claims nothing, so it needs no lease. The responder's thread.
+#pragma once
+
+#include <list>
+#include <unordered_map>
+
+#include "os/outbox.h"
+#include "os/port.h"
+#include "packets/frame.h"
+
+namespace vipd {
+
+struct AskRequest {
+  uint32_t id = 0;
+  std::string interface;
+  std::vector<Ip> addresses;
+  int64_t timeout_ns = 0;
+};
+
+class Asker {
+ public:
+  explicit Asker(Outbox& outbox) : outbox_(outbox) {}
+
+  /** `port` is attached, or will answer "no such interface" at once. */
+  void begin(const AskRequest& request, Port& port, int64_t now_ns);
+  /** Takes note of a frame that tells who has an asked address. */
+  void observe(const Port& port, const Frame& frame, const std::set<Mac>& own_macs, int64_t now_ns);
+  /** True while someone waits to hear of `address` on `port`. */
+  bool asks_for(const Port& port, const Ip& address) const;
+  /** Sends what is due, ends what is over. Returns the ports whose asks ended (to be looked at again). */
+  std::vector<Port*> pump(int64_t now_ns);
+  int64_t next_due_ns() const;
+  std::vector<Ip> asked_on(const Port& port) const;
+  /** Ends all with an error: the threads stop. */
+  void abort(const std::string& error);
+
+ private:
+  struct Item {
+    Ip address;
+    int64_t asked_ns = 0;
+    std::vector<std::pair<Mac, int64_t>> answers;
+  };
+  struct Ask {
+    uint32_t id;
+    Port* port;
+    int64_t timeout_ns;
+    std::vector<Item> items;
+    std::unordered_map<Ip, size_t, IpHash> by_address;
+    Ip link_local;
+    int round = 0;
+    size_t cursor = 0;
+    int64_t due_ns;
+    size_t frames_sent = 0;
+    int last_error = 0;
+  };
+  void send_round(Ask& ask, int64_t now_ns);
+  void flush(Ask& ask, OutFrames& frames, FrameSource& source);
+  void finish(const Ask& ask);
+
+  Outbox& outbox_;
+  std::list<Ask> asks_;
+  OutFrames arp_out_;
+  OutFrames ndp_out_;
+};
+
+}  // namespace vipd

@@ -1,0 +1,59 @@
+// See sys.h.
+#include "os/sys.h"
+
+#include <sched.h>
+#include <sys/timerfd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <limits>
+
+namespace vipd {
+
+int64_t boot_ns() {
+  timespec now{};
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
+std::string errno_name(int code) {
+  const char* name = strerrorname_np(code);
+  return name != nullptr ? name : "errno " + std::to_string(code);
+}
+
+void signal_event(int fd) {
+  const uint64_t one = 1;
+  // EAGAIN: the counter is full, so the thread is woken already.
+  while (::write(fd, &one, sizeof one) < 0 && errno == EINTR) {
+  }
+}
+
+void drain_event(int fd) {
+  uint64_t count;
+  // EAGAIN: nothing to drain. EINTR: epoll reports it again.
+  [[maybe_unused]] const ssize_t got = ::read(fd, &count, sizeof count);
+}
+
+void arm_timer(int fd, int64_t at_ns) {
+  itimerspec spec{};
+  if (at_ns != std::numeric_limits<int64_t>::max()) {
+    // 0 would disarm; the past fires at once.
+    const int64_t at = at_ns < 1 ? 1 : at_ns;
+    spec.it_value.tv_sec = at / 1'000'000'000;
+    spec.it_value.tv_nsec = at % 1'000'000'000;
+  }
+  timerfd_settime(fd, TFD_TIMER_ABSTIME, &spec, nullptr);
+}
+
+void raise_own_scheduling() {
+  const int policy = sched_getscheduler(0);
+  if (policy == SCHED_FIFO || policy == SCHED_RR) return;
+  sched_param param{};
+  // The least real-time priority: before all ordinary load, behind whatever the operator ranked himself.
+  param.sched_priority = 1;
+  // EPERM: not allowed here; the lease keeps a late thread honest.
+  sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param);
+}
+
+}  // namespace vipd

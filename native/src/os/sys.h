@@ -1,0 +1,54 @@
+// Small pieces of Linux that everything here needs: an owned descriptor, CLOCK_BOOTTIME, errno names.
+// Never throws; descriptors close themselves.
+#pragma once
+
+#include <unistd.h>
+
+#include <cstdint>
+#include <string>
+#include <utility>
+
+namespace vipd {
+
+class Fd {
+ public:
+  Fd() = default;
+  explicit Fd(int fd) : fd_(fd) {}
+  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Fd& operator=(Fd&& other) noexcept {
+    if (this != &other) {
+      reset();
+      fd_ = std::exchange(other.fd_, -1);
+    }
+    return *this;
+  }
+  Fd(const Fd&) = delete;
+  Fd& operator=(const Fd&) = delete;
+  ~Fd() { reset(); }
+  void reset() {
+    if (fd_ >= 0) ::close(fd_);
+    fd_ = -1;
+  }
+  int get() const { return fd_; }
+  bool valid() const { return fd_ >= 0; }
+
+ private:
+  int fd_ = -1;
+};
+
+/** CLOCK_BOOTTIME in ns: it goes on while the machine sleeps, so a lease does not outlive a suspend. */
+int64_t boot_ns();
+
+/** "ENETDOWN". */
+std::string errno_name(int code);
+
+/** Wakes an eventfd; safe from any thread. */
+void signal_event(int fd);
+void drain_event(int fd);
+/** Arms a CLOCK_BOOTTIME timerfd for an absolute instant; INT64_MAX disarms it. */
+void arm_timer(int fd, int64_t at_ns);
+
+/** SCHED_FIFO for the calling thread if the process is not real-time already and may; otherwise nothing. */
+void raise_own_scheduling();
+
+}  // namespace vipd

@@ -1,0 +1,136 @@
+/**
+ * The addon, loaded and typed: one engine (responder, address holder, their lease) and two functions. Purpose: the only
+ * file that knows how native code is found and what it offers. Boundary: no policy; responder.ts and address-holder.ts
+ * put the ports on it. Never shares an object with the native threads: all is copied in and out.
+ */
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+import type { AskAnswer, LinkState, OwnIntent, ResponderEvent, ResponderStats } from "../ports.js";
+
+/** What an engine can be told beside its defaults. */
+export interface EngineOptions {
+  /** Frames a second and interface, announcements only. Default 5000. */
+  readonly announcePerSecond?: number;
+  /** One broadcast a MAC, against FDB ageing. Default 60 000. */
+  readonly refreshMacMs?: number;
+  /** Every owned VIP once in this time. Default 300 000. */
+  readonly refreshVipMs?: number;
+}
+
+interface Completion {
+  readonly id: number;
+  /** "" when done, else `ERRNO: what`. */
+  readonly error: string;
+  readonly addresses: readonly string[];
+  readonly answers: readonly AskAnswer[];
+}
+
+interface RawEngine {
+  start(): number;
+  setInterfaces(names: readonly string[]): void;
+  links(names: readonly string[]): LinkState[];
+  own(intents: readonly OwnIntent[]): void;
+  release(places: readonly { readonly address: string; readonly interface: string }[]): void;
+  watch(places: readonly { readonly address: string; readonly interface: string }[]): void;
+  announce(iface: string, addresses: readonly string[], roundsMs: readonly number[]): void;
+  setAnnounceRate(framesPerSecond: number): void;
+  lease(until: number): void;
+  ask(iface: string, addresses: readonly string[], timeoutMs: number): number;
+  hold(addresses: readonly string[]): number;
+  drop(addresses: readonly string[]): number;
+  sweep(): number;
+  stats(): ResponderStats;
+  setReferenced(on: boolean): void;
+  stop(): void;
+}
+
+interface Addon {
+  Engine: new (
+    onBatch: (events: ResponderEvent[], completions: Completion[]) => void,
+    options: EngineOptions,
+  ) => RawEngine;
+  now(): number;
+  sdNotify(message: string): string;
+}
+
+const require = createRequire(import.meta.url);
+const load = require("node-gyp-build") as (folder: string) => unknown;
+const addon = load(fileURLToPath(new URL("../../native/", import.meta.url))) as Addon;
+
+/** CLOCK_BOOTTIME in ms, with fractions. */
+export function bootTimeMs(): number {
+  return addon.now();
+}
+
+/** One datagram to $NOTIFY_SOCKET (sd_notify(3)). Returns "" when sent, "ENOENT" where there is no service manager, else the errno. */
+export function sdNotify(message: string): string {
+  return addon.sdNotify(message);
+}
+
+/** An engine with promises instead of completions. The two adapters of one daemon share one: they share its lease. */
+export class NativeEngine {
+  readonly raw: RawEngine;
+  #onEvents: (events: readonly ResponderEvent[]) => void = () => {};
+  readonly #waiting = new Map<number, { resolve(done: Completion): void; reject(error: Error): void }>();
+  #held = false;
+  #stopped = false;
+
+  constructor(options: EngineOptions = {}) {
+    this.raw = new addon.Engine((events, completions) => this.#deliver(events, completions), options);
+  }
+
+  onEvents(handler: (events: readonly ResponderEvent[]) => void): void {
+    this.#onEvents = handler;
+  }
+
+  /** Waits for the completion of a request that `begin` starts. Rejects with the native error's text, `ERRNO: …`. */
+  request(begin: (raw: RawEngine) => number): Promise<Completion> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(begin(this.raw), { resolve, reject });
+      this.#reference();
+    });
+  }
+
+  /** Whether the engine keeps the process alive although nothing is waited for: from start to stop. */
+  keepAlive(on: boolean): void {
+    this.#held = on;
+    this.#reference();
+  }
+
+  /** Joins the threads. Whatever is still waited for is rejected. Idempotent. */
+  stop(): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.raw.stop();
+    for (const waiter of this.#waiting.values()) waiter.reject(new Error("ECANCELED: the native engine stopped"));
+    this.#waiting.clear();
+  }
+
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  #deliver(events: readonly ResponderEvent[], completions: readonly Completion[]): void {
+    // Completions first: an exception in the events' handler must not leave a promise waiting.
+    for (const done of completions) {
+      const waiter = this.#waiting.get(done.id);
+      this.#waiting.delete(done.id);
+      if (done.error === "") waiter?.resolve(done);
+      else waiter?.reject(new Error(done.error));
+    }
+    this.#reference();
+    if (events.length > 0) this.#onEvents(events);
+  }
+
+  #reference(): void {
+    if (!this.#stopped) this.raw.setReferenced(this.#held || this.#waiting.size > 0);
+  }
+}
+
+let shared: NativeEngine | null = null;
+
+/** The engine of this process's daemon: its responder and its address holder share one lease. A new one after a stop. */
+export function sharedEngine(): NativeEngine {
+  if (shared === null || shared.stopped) shared = new NativeEngine();
+  return shared;
+}

@@ -1,0 +1,89 @@
+/**
+ * The Responder port on the native engine: intents in, events out. Purpose: translate, nothing else; ARP and NDP are
+ * known in C++ only. Boundary: no decision about ownership here. It never answers by itself: without a lease that lives
+ * the native thread is silent.
+ */
+import type {
+  AnnounceRequest,
+  AskAnswer,
+  LinkState,
+  OwnIntent,
+  Responder,
+  ResponderEvent,
+  ResponderStats,
+} from "../ports.js";
+import { type NativeEngine, sharedEngine } from "./native.js";
+
+/** The daemon's responder; `createAddressHolder` shares its engine, and so its lease. */
+export function createResponder(engine: NativeEngine = sharedEngine()): NativeResponder {
+  return new NativeResponder(engine);
+}
+
+export class NativeResponder implements Responder {
+  readonly #engine: NativeEngine;
+  #names: readonly string[] = [];
+
+  constructor(engine: NativeEngine) {
+    this.#engine = engine;
+  }
+
+  async start(onEvents: (events: readonly ResponderEvent[]) => void): Promise<void> {
+    this.#engine.onEvents(onEvents);
+    this.#engine.keepAlive(true);
+    await this.#engine.request((raw) => raw.start());
+  }
+
+  setInterfaces(names: readonly string[]): void {
+    this.#names = [...names];
+    this.#engine.raw.setInterfaces(names);
+  }
+
+  links(): readonly LinkState[] {
+    return this.#engine.raw.links(this.#names);
+  }
+
+  own(intents: readonly OwnIntent[]): void {
+    this.#engine.raw.own(intents);
+  }
+
+  release(places: readonly { readonly address: string; readonly interface: string }[]): void {
+    this.#engine.raw.release(places);
+  }
+
+  watch(places: readonly { readonly address: string; readonly interface: string }[]): void {
+    this.#engine.raw.watch(places);
+  }
+
+  /** Rounds are reported as `announced` with `round` counted from 1. Only owned addresses are announced. */
+  announce(request: AnnounceRequest): void {
+    this.#engine.raw.announce(request.interface, request.addresses, request.roundsMs);
+  }
+
+  /** Frames a second and interface. */
+  setAnnounceRate(framesPerSecond: number): void {
+    this.#engine.raw.setAnnounceRate(framesPerSecond);
+  }
+
+  lease(until: number): void {
+    this.#engine.raw.lease(until);
+  }
+
+  /** Resolves after `timeoutMs`, or later where the pacing of many addresses wants it. Rejects `ENODEV: …` for a missing interface. */
+  async ask(request: {
+    readonly interface: string;
+    readonly addresses: readonly string[];
+    readonly timeoutMs: number;
+  }): Promise<readonly AskAnswer[]> {
+    const done = await this.#engine.request((raw) => raw.ask(request.interface, request.addresses, request.timeoutMs));
+    return done.answers;
+  }
+
+  stats(): ResponderStats {
+    return this.#engine.raw.stats();
+  }
+
+  /** Stops the whole engine, the address holder's thread too: drop what is held before. */
+  async stop(): Promise<void> {
+    this.#engine.stop();
+  }
+}
