@@ -8,8 +8,8 @@ import { sdNotify } from "./native.js";
 
 export interface ServiceManagerOptions {
   readonly env?: NodeJS.ProcessEnv;
-  /** For tests; default: the addon's. */
-  readonly notify?: (message: string) => void;
+  /** For tests; default: the addon's. Returns "" when sent, else the errno. */
+  readonly notify?: (message: string) => string;
   /** Told of the first failure of a row; systemd will restart a service whose watchdog it does not hear. */
   readonly onTrouble?: (message: string) => void;
 }
@@ -22,13 +22,9 @@ export function createServiceManager(options: ServiceManagerOptions = {}): Servi
 
   const send = (...assignments: string[]): void => {
     if (!present) return;
-    try {
-      notify(assignments.join("\n"));
-      failing = false;
-    } catch (error) {
-      if (!failing) options.onTrouble?.(`sd_notify: ${error instanceof Error ? error.message : String(error)}`);
-      failing = true;
-    }
+    const errno = notify(assignments.join("\n"));
+    if (errno !== "" && !failing) options.onTrouble?.(`sd_notify: ${errno}`);
+    failing = errno !== "";
   };
 
   return {
