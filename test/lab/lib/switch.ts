@@ -15,12 +15,14 @@ export class Switch {
     { querier = false }: { querier?: boolean } = {},
   ) {
     sh("ip", "netns", "add", namespace);
+    sh("ip", "netns", "exec", namespace, "sysctl", "-qw", "net.ipv6.conf.default.accept_dad=0");
     sh("ip", "-n", namespace, "link", "set", "lo", "up");
     sh("ip", "-n", namespace, "link", "add", "br0", "type", "bridge", "stp_state", "0", "forward_delay", "0");
-    if (querier)
-      sh("ip", "-n", namespace, "link", "set", "br0", "type", "bridge", "mcast_snooping", "1", "mcast_querier", "1");
-    else shQuiet("ip", "netns", "exec", namespace, "sysctl", "-qw", "net.ipv6.conf.br0.disable_ipv6=1");
+    if (!querier) shQuiet("ip", "netns", "exec", namespace, "sysctl", "-qw", "net.ipv6.conf.br0.disable_ipv6=1");
     sh("ip", "-n", namespace, "link", "set", "br0", "up");
+    // A querier asks from the bridge's own link-local address: without one its questions are not sent.
+    const snooping = ["mcast_snooping", "1", "mcast_querier", "1"];
+    if (querier) sh("ip", "-n", namespace, "link", "set", "br0", "type", "bridge", ...snooping);
   }
 
   /** A cable from a new port to a new interface in `into`. */
