@@ -6,7 +6,11 @@ const { createServiceManager } = await import("../../../src/adapters/service-man
 
 function manager(env: NodeJS.ProcessEnv) {
   const sent: string[] = [];
-  return { sent, systemd: createServiceManager({ env, notify: (message) => (sent.push(message), "") }) };
+  const notify = (message: string) => {
+    sent.push(message);
+    return "";
+  };
+  return { sent, systemd: createServiceManager({ env, notify }) };
 }
 
 const SOCKET = { NOTIFY_SOCKET: "/run/systemd/notify" };
