@@ -1,8 +1,12 @@
 /**
  * Who may cost us cryptography. Purpose: a flood of sealed garbage must not take the loop from live members, so a source
- * that never authenticated (and that we never wrote to) has a small budget of attempts, and all such sources together too.
+ * that never authenticated (and that we never wrote to) has a small budget of attempts, and all such sources together too. A
+ * source is known by address and port, so that who forges a member's address must forge its port as well; a stranger's budget is
+ * its address's.
  * Boundary: no sockets, time is an argument (ms, monotonic); both tables are bounded, the oldest entry goes first.
  */
+import type { Endpoint } from "../domain/messages.js";
+
 const KNOWN_MAX = 8192;
 const KNOWN_FOR_MS = 60_000;
 const STRANGERS_MAX = 4096;
@@ -47,21 +51,22 @@ export class StrangerGate {
     this.#all = new Bucket(options.strangersPerSecond ?? 1000, now);
   }
 
-  /** This host has authenticated itself, or we write to it. */
-  know(host: string, now: number): void {
-    const until = this.#known.get(host);
+  /** This source has authenticated itself, or we write to it. */
+  know(source: Endpoint, now: number): void {
+    const key = keyOf(source);
+    const until = this.#known.get(key);
     // Renewed in the last tenth only: nearly every datagram comes from a known host and should cost one look-up.
     if (until !== undefined && until - now > KNOWN_FOR_MS * 0.9) return;
-    this.#known.delete(host);
-    this.#known.set(host, now + KNOWN_FOR_MS);
-    this.#strangers.delete(host);
+    this.#known.delete(key);
+    this.#known.set(key, now + KNOWN_FOR_MS);
     if (this.#known.size > KNOWN_MAX) this.#known.delete(this.#known.keys().next().value!);
   }
 
   /** False: drop the datagram unopened. */
-  admit(host: string, now: number): boolean {
-    const until = this.#known.get(host);
+  admit(source: Endpoint, now: number): boolean {
+    const until = this.#known.get(keyOf(source));
     if (until !== undefined && until > now) return true;
+    const { host } = source;
     let bucket = this.#strangers.get(host);
     if (bucket === undefined) {
       bucket = new Bucket(this.#strangerPerSecond, now);
@@ -70,4 +75,8 @@ export class StrangerGate {
     }
     return bucket.take(now) && this.#all.take(now);
   }
+}
+
+function keyOf(source: Endpoint): string {
+  return `${source.host}/${source.port}`;
 }

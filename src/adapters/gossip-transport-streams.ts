@@ -43,8 +43,6 @@ export interface StreamsOptions {
   readonly counters: TransportCounters;
   readonly keys: () => KeyRing | null;
   readonly canonicalHost: (address: string) => string | null;
-  /** The peer proved that it holds a key. */
-  readonly authenticated: (host: string) => void;
 }
 
 export class GossipStreams {
@@ -115,7 +113,7 @@ export class GossipStreams {
       socket.pause();
       socket.removeAllListeners("data");
       guard.done();
-      this.#answer(socket, from, this.#replyTo(read, from, handlers, layers), layers);
+      this.#answer(socket, from, this.#replyTo(read, from, handlers), layers);
     });
   }
 
@@ -124,7 +122,6 @@ export class GossipStreams {
     read: Exclude<StreamRead, { kind: "more" }>,
     from: Endpoint,
     handlers: GossipHandlers,
-    layers: PacketOptions,
   ): StreamMessage | null {
     const { counters } = this.#options;
     const peer = formatEndpoint(from);
@@ -134,7 +131,6 @@ export class GossipStreams {
       return mismatch ? { kind: "err", text: `vipd: ${read.reason}` } : null;
     }
     for (const reason of read.dropped) counters.drop(`stream-${reason}`, peer);
-    if (layers.keys !== null) this.#options.authenticated(from.host);
     const { message } = read;
     switch (message.kind) {
       case "push-pull":
@@ -232,7 +228,6 @@ export class GossipStreams {
           return fail(`its answer was dropped: ${read.reason}`);
         }
         for (const reason of read.dropped) counters.drop(`stream-${reason}`, name);
-        if (layers.keys !== null) this.#options.authenticated(to.host);
         settled = true;
         socket.end();
         socket.destroySoon();

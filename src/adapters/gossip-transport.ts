@@ -104,7 +104,6 @@ export class MemberlistTransport implements GossipTransport {
       counters: this.#counters,
       keys: () => this.#keys,
       canonicalHost: (address) => this.#canonical(address),
-      authenticated: (host) => this.#gate.know(host, performance.now()),
     });
   }
 
@@ -151,7 +150,8 @@ export class MemberlistTransport implements GossipTransport {
       return;
     }
     const now = performance.now();
-    if (options.keys !== null && !this.#gate.admit(host, now)) {
+    const from = { host, port: source.port };
+    if (options.keys !== null && !this.#gate.admit(from, now)) {
       counters.drop("flood", host);
       return;
     }
@@ -160,9 +160,9 @@ export class MemberlistTransport implements GossipTransport {
       counters.drop(unpacked.reason, host);
       return;
     }
-    if (options.keys !== null) this.#gate.know(host, now);
+    if (options.keys !== null) this.#gate.know(from, now);
     for (const reason of unpacked.dropped) counters.drop(reason, host);
-    if (unpacked.messages.length > 0) handlers.datagram({ host, port: source.port }, unpacked.messages);
+    if (unpacked.messages.length > 0) handlers.datagram(from, unpacked.messages);
   }
 
   #canonical(address: string): string | null {
@@ -188,7 +188,7 @@ export class MemberlistTransport implements GossipTransport {
       counters.drop("send-too-large", formatEndpoint(to));
       return;
     }
-    if (this.#keys !== null) this.#gate.know(to.host, performance.now());
+    if (this.#keys !== null) this.#gate.know(to, performance.now());
     // Only a socket on `::` reaches IPv4, by mapped addresses.
     const host = this.#isIpv6 && !to.host.includes(":") ? `::ffff:${to.host}` : to.host;
     try {
