@@ -146,18 +146,14 @@ export class Daemon {
     const changed = await this.#strictArp.start();
     this.#undo.push(() => this.#strictArp.restore());
     for (const change of changed) this.#log.write("info", "strict-arp.changed", { change }, `strict ARP: ${change}`);
-    const swept = await this.#holder.sweep();
-    if (swept.length > 0) {
-      this.#log.write(
-        "warn",
-        "vip.swept",
-        { addresses: swept },
-        `${swept.length} addresses of a crashed run taken off lo`,
-      );
-    }
-    this.#undo.push(() => this.#dropHeld());
     await this.#responder.start((events) => this.#engine.responderEvents(events));
     this.#undo.push(() => this.#responder.stop());
+    const swept = await this.#holder.sweep();
+    if (swept.length > 0) {
+      const text = `${swept.length} addresses that a crashed run left were taken off lo`;
+      this.#log.write("warn", "vip.swept", { addresses: swept }, text);
+    }
+    this.#undo.push(() => this.#dropHeld());
     this.#responder.setInterfaces(interfacesOf(config));
     for (const link of this.#responder.links()) this.#engine.responderEvents([{ kind: "link", link }]);
     await this.#transport.start(this.#engine.gossipHandlers());
@@ -256,7 +252,9 @@ export class Daemon {
     }
   }
 
+  /** Silent first, then off lo. */
   async #dropHeld(): Promise<void> {
+    this.#responder.lease(Number.NEGATIVE_INFINITY);
     await this.#holder.drop(this.#holder.held());
   }
 
@@ -335,7 +333,7 @@ export class Daemon {
   }
 
   #onEvent({ level, event, fields, text }: OwnershipEvent): void {
-    this.#feed.publish(event, { level, text, ...fields });
+    if (level !== "debug") this.#feed.publish(event, { level, text, ...fields });
     if (event === "vip.conflict") this.#conflicts += 1;
     const state = /^vip\.(standby|claiming|owned|releasing|conflict|unowned)$/.exec(event)?.[1];
     if (state !== undefined) this.#transitions.set(state, (this.#transitions.get(state) ?? 0) + 1);
