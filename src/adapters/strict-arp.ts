@@ -67,41 +67,53 @@ export function createStrictArp(options: StrictArpOptions): StrictArp {
     return wrong.map((w) => `${name(w.conf, w.key)}: ${w.is} -> ${WANTED[w.key]}`);
   };
 
+  const demand = async (): Promise<void> => {
+    const wrong = await sysctls.wrong();
+    if (wrong.length > 0) throw new Error(`strictArp is "require", but ${complaint(wrong)}; set: ${command(wrong)}`);
+  };
+
+  const restore = async (): Promise<void> => {
+    const kept: Change[] = [];
+    const failures: string[] = [];
+    for (const change of changes) {
+      try {
+        // Someone else's value, or an interface that is gone, is none of our business any more.
+        if ((await sysctls.read(change.conf, change.key)) !== change.ours) continue;
+        await sysctls.write(change.conf, change.key, change.original);
+      } catch (error) {
+        kept.push(change);
+        failures.push(error instanceof Error ? error.message : String(error));
+      }
+    }
+    changes = kept;
+    // What could not be put back stays on record, for the next run's end.
+    if (failures.length > 0) throw new Error(failures.join("; "));
+    if (options.mode === "manage") await state.remove();
+  };
+
   return {
     async start() {
       if (options.mode === "ignore") return [];
       if (options.mode === "manage") {
         changes = await state.load();
-        return repair();
+        try {
+          return await repair();
+        } catch (error) {
+          // Who could not start is not asked to clean up later; the reason of the failure is what counts.
+          await restore().catch(() => {});
+          throw error;
+        }
       }
-      const wrong = await sysctls.wrong();
-      if (wrong.length > 0) throw new Error(`strictArp is "require", but ${complaint(wrong)}; set: ${command(wrong)}`);
+      await demand();
       return [];
     },
     async check() {
       if (options.mode === "ignore") return [];
       if (options.mode === "manage") return repair();
-      const wrong = await sysctls.wrong();
-      return wrong.map((w) => `${name(w.conf, w.key)} is ${w.is} (strictArp is "require": set ${command([w])})`);
+      await demand();
+      return [];
     },
-    async restore() {
-      const kept: Change[] = [];
-      const failures: string[] = [];
-      for (const change of changes) {
-        try {
-          // Someone else's value, or an interface that is gone, is none of our business any more.
-          if ((await sysctls.read(change.conf, change.key)) !== change.ours) continue;
-          await sysctls.write(change.conf, change.key, change.original);
-        } catch (error) {
-          kept.push(change);
-          failures.push(error instanceof Error ? error.message : String(error));
-        }
-      }
-      changes = kept;
-      // What could not be put back stays on record, for the next run's end.
-      if (failures.length > 0) throw new Error(failures.join("; "));
-      if (options.mode === "manage") await state.remove();
-    },
+    restore,
   };
 }
 

@@ -142,6 +142,13 @@ describe("manage", () => {
   });
 });
 
+test("nothing is changed where the originals cannot be remembered", async () => {
+  // The originals cannot be remembered, so nothing may be changed.
+  const arp = createStrictArp({ mode: "manage", stateFile: join(root, "nowhere/state.json"), procRoot: root });
+  await expect(arp.start()).rejects.toThrow("ENOENT");
+  expect(values("all")).toEqual([0, 0]);
+});
+
 describe("require", () => {
   test("refuses in one line that says what to set", async () => {
     const refusal = strictArp("require").start();
@@ -152,12 +159,12 @@ describe("require", () => {
     expect(values("all")).toEqual([0, 0]);
   });
 
-  test("accepts strict values, reports when they change, and changes nothing itself", async () => {
+  test("accepts strict values, complains when they change, and changes nothing itself", async () => {
     put("all", 1, 2);
     const arp = strictArp("require");
     expect(await arp.start()).toEqual([]);
     put("all", 0, 2);
-    expect(await arp.check()).toHaveLength(1);
+    await expect(arp.check()).rejects.toThrow("net.ipv4.conf.all.arp_ignore is 0; set: sysctl -w");
     await arp.restore();
     expect(values("all")).toEqual([0, 2]);
     expect(existsSync(stateFile)).toBe(false);
@@ -195,6 +202,17 @@ describe.skipIf(process.getuid?.() !== 0)("on a real kernel, in a network namesp
       [1, 2],
       [0, 0],
     ]);
+  });
+
+  test("takes back the first sysctl if the second cannot be written", { timeout: 20_000 }, () => {
+    const file = "/proc/sys/net/ipv4/conf/all/arp_announce";
+    const readOnly = `mount -o bind,ro ${file} ${file} && mount -o remount,bind,ro ${file} && exec "$0" "$@"`;
+    const { stdout } = run(
+      ["unshare", "--net", "--mount", "sh", "-c", readOnly],
+      `await arp.start().catch((e) => console.log(e.message)); console.log(JSON.stringify(values()));`,
+    );
+    expect(stdout).toContain("arp_announce (EROFS)");
+    expect(stdout).toContain("[0,0]");
   });
 
   test("says what to do where /proc/sys is read-only", { timeout: 20_000 }, () => {
