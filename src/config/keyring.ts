@@ -15,7 +15,7 @@ export function readKeyRing(text: string): KeyRing {
   const problems: string[] = [];
   const lines = text.replace(/^\ufeff/, "").split("\n");
   lines.forEach((raw, i) => {
-    const line = raw.replace(/#.*$/, "").trim();
+    const line = raw.split("#", 1)[0]!.trim();
     if (line === "" || problems.length >= KEYS_MAX) return;
     const where = `line ${i + 1}`;
     const key = decodeKey(line);

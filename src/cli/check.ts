@@ -1,0 +1,30 @@
+/** `vipd check`: validates the configuration and starts nothing. 0, or 2 with every problem on stderr. */
+import type { Command } from "commander";
+import { addConfigOption, addOverrides, type CommonOptions, EXIT, load, paint, printProblems, say } from "./common.js";
+
+export function addCheck(program: Command): void {
+  const command = program
+    .command("check")
+    .summary("validate the configuration")
+    .description("Validates the configuration and starts nothing. Every problem is reported at once, with its path.")
+    .option("--json", "{ ok, problems, warnings } as JSON")
+    .addHelpText("after", "\nExit codes: 0 right (warnings may remain), 2 refused.")
+    .action(check);
+  addOverrides(addConfigOption(command));
+}
+
+async function check(options: CommonOptions): Promise<void> {
+  const loaded = await load(options, "problem");
+  process.exitCode = loaded.ok ? EXIT.ok : EXIT.config;
+  if (options.json) {
+    const problems = loaded.ok ? [] : loaded.problems;
+    say(JSON.stringify({ ok: loaded.ok, file: options.config, problems, warnings: loaded.warnings }, null, 2));
+    return;
+  }
+  printProblems(loaded, options.config);
+  if (!loaded.ok) return;
+  const groups = loaded.config.vips.length;
+  const addresses = loaded.config.vips.reduce((sum, group) => sum + group.addresses.length, 0);
+  const count = `${addresses} ${addresses === 1 ? "VIP" : "VIPs"} in ${groups} ${groups === 1 ? "group" : "groups"}`;
+  say(`${options.config}: ${paint("green", "right")} (host ${loaded.config.node.name}, ${count})`);
+}

@@ -1,0 +1,99 @@
+/**
+ * What commands share: exit codes, the options that every command has, problems on stderr, colours on a terminal only.
+ * Boundary: no command; imports nothing heavy, since `vipd version` must be quick.
+ */
+import { existsSync } from "node:fs";
+import { type Command, Option } from "commander";
+import { leaves } from "../config/schema.js";
+import type { Loaded, Problem } from "../config/types.js";
+
+export const EXIT = {
+  ok: 0,
+  /** Something is wrong with the VIPs (`status`), or a warning (`verify`). */
+  wrong: 1,
+  /** The configuration was refused. */
+  config: 2,
+  /** The daemon cannot be reached (`status`), or unknown (`verify`). */
+  unreachable: 3,
+  /** sysexits.h EX_USAGE. */
+  usage: 64,
+} as const;
+
+export const DEFAULT_CONFIG_FILE = "/etc/vipd/config.json";
+
+export interface CommonOptions {
+  readonly config: string;
+  readonly json?: boolean;
+  readonly [flag: string]: unknown;
+}
+
+export function addConfigOption(command: Command): Command {
+  const option = new Option("-c, --config <file>", "configuration file")
+    .env("VIPD_CONFIG")
+    .default(DEFAULT_CONFIG_FILE);
+  return command.addOption(option);
+}
+
+/** `--gossip.bind <value>` and so on. Hidden from the list, told in one paragraph: they are the keys of the configuration. */
+export function addOverrides(command: Command): Command {
+  for (const leaf of leaves()) {
+    if (leaf.variable === null) continue;
+    command.addOption(new Option(`--${leaf.path} <value>`, leaf.schema.description ?? "").hideHelp());
+  }
+  return command.addHelpText(
+    "after",
+    "\nA key of the configuration can be set for one call: --gossip.bind 10.0.0.1:7979, or\nVIPD_GOSSIP_BIND=10.0.0.1:7979. `vipd schema` lists the keys.",
+  );
+}
+
+export function overridesOf(options: CommonOptions): Record<string, string> {
+  const overrides: Record<string, string> = {};
+  for (const leaf of leaves()) {
+    const value = options[leaf.path];
+    if (leaf.variable !== null && typeof value === "string") overrides[leaf.path] = value;
+  }
+  return overrides;
+}
+
+/** The kernel's list, not os.networkInterfaces(): that leaves interfaces without addresses out. */
+export function interfaceExists(name: string): boolean {
+  return existsSync(`/sys/class/net/${name}/ifindex`);
+}
+
+export async function load(options: CommonOptions, absentInterface: "problem" | "warning"): Promise<Loaded> {
+  const { loadConfig } = await import("../config/load.js");
+  return loadConfig({ file: options.config, overrides: overridesOf(options), interfaceExists, absentInterface });
+}
+
+export function printProblems(loaded: Loaded, file: string): void {
+  for (const warning of loaded.warnings)
+    complain(`${paint("yellow", "warning", process.stderr)}: ${formatted(warning)}`);
+  if (loaded.ok) return;
+  for (const problem of loaded.problems) complain(`${paint("red", "error", process.stderr)}: ${formatted(problem)}`);
+  const count = loaded.problems.length;
+  complain(`${file}: refused, ${count} ${count === 1 ? "problem" : "problems"}`);
+}
+
+function formatted(problem: Problem): string {
+  return problem.path === "" ? problem.message : `${problem.path}: ${problem.message}`;
+}
+
+export function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+export function complain(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+const COLOURS = { red: 31, green: 32, yellow: 33, grey: 90, bold: 1 } as const;
+
+/** https://no-color.org: set and not empty means no colour. */
+export function paint(
+  colour: keyof typeof COLOURS,
+  text: string,
+  stream: { isTTY?: boolean } = process.stdout,
+): string {
+  const plain = !stream.isTTY || Boolean(process.env.NO_COLOR) || process.env.TERM === "dumb";
+  return plain ? text : `\u001b[${COLOURS[colour]}m${text}\u001b[0m`;
+}

@@ -1,0 +1,49 @@
+/** `vipd run`: the daemon, in the foreground. A refused configuration is 2, and nothing was started. */
+import type { Command } from "commander";
+import {
+  addConfigOption,
+  addOverrides,
+  type CommonOptions,
+  EXIT,
+  interfaceExists,
+  load,
+  overridesOf,
+  printProblems,
+} from "./common.js";
+import { readVersion } from "./version.js";
+
+export function addRun(program: Command): void {
+  const command = program
+    .command("run")
+    .summary("run the daemon in the foreground")
+    .description(
+      "Runs the daemon in the foreground, until SIGTERM or SIGINT: then it hands its VIPs over and removes what it added.\nSIGHUP loads the configuration again; a refused one keeps the old one running.",
+    )
+    .addHelpText("after", "\nExit codes: 0 after SIGTERM, 1 could not start or failed, 2 configuration refused.")
+    .action(run);
+  addOverrides(addConfigOption(command));
+}
+
+async function run(options: CommonOptions): Promise<void> {
+  const loaded = await load(options, "warning");
+  printProblems(loaded, options.config);
+  if (!loaded.ok) {
+    process.exitCode = EXIT.config;
+    return;
+  }
+  const { loadConfig } = await import("../config/load.js");
+  const { runDaemon } = await import("../daemon/run.js");
+  process.exitCode = await runDaemon({
+    config: loaded.config,
+    warnings: loaded.warnings,
+    configFile: options.config,
+    reload: () =>
+      loadConfig({
+        file: options.config,
+        overrides: overridesOf(options),
+        interfaceExists,
+        absentInterface: "warning",
+      }),
+    version: readVersion().version,
+  });
+}

@@ -1,0 +1,178 @@
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import * as http from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { statusText } from "../../../src/cli/status-text.js";
+import { judge, judgeOne, type Observation, verdictText } from "../../../src/cli/verify-verdict.js";
+
+const root = fileURLToPath(new URL("../../../", import.meta.url));
+let dir = "";
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), "vipd-cli-"));
+});
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+function vipd(args: readonly string[], env: Record<string, string> = {}) {
+  return new Promise<{ code: number | null; stdout: string; stderr: string }>((resolve) => {
+    const child = spawn(process.execPath, ["--import", "tsx", "src/cli/main.ts", ...args], {
+      cwd: root,
+      env: { ...process.env, ...env },
+    });
+    let [stdout, stderr] = ["", ""];
+    child.stdout.on("data", (part) => (stdout += part));
+    child.stderr.on("data", (part) => (stderr += part));
+    child.on("close", (code) => resolve({ code, stdout, stderr }));
+  });
+}
+
+function configFile(config: unknown): string {
+  const file = join(dir, `${Math.random().toString(36).slice(2)}.json`);
+  writeFileSync(file, typeof config === "string" ? config : JSON.stringify(config));
+  return file;
+}
+
+const vip = {
+  address: "fd77::2:f",
+  group: "pool",
+  interface: "eth0",
+  owner: "host-b",
+  heir: "host-c",
+  state: "standby" as const,
+  since: "",
+  reason: "",
+};
+const member = {
+  name: "host-b",
+  address: "10.77.0.12:7979",
+  state: "alive" as const,
+  self: true,
+  foreign: false,
+  incarnation: 1,
+  weight: 1,
+  draining: false,
+  settled: true,
+  rttMs: 1,
+  since: "",
+};
+const snapshot = {
+  node: "host-a",
+  version: "0.1.0",
+  instance: "1",
+  ready: true,
+  readyReason: "",
+  draining: false,
+  lease: { untilMs: 0, lapses: 0 },
+  members: [member],
+  vips: [vip],
+  interfaces: [],
+  alarms: [],
+  gossip: { bind: "", encrypted: true, datagramsIn: 0, datagramsOut: 0, bytesIn: 0, bytesOut: 0, dropped: {} },
+  responder: { replies: 0, announcements: 0, ignored: {} },
+};
+
+describe("exit codes and output", { timeout: 30_000 }, () => {
+  it.each<[string, string[], number, string]>([
+    ["no command", [], 64, "First steps"],
+    ["unknown command, with a hint", ["chekc"], 64, "Did you mean check?"],
+    ["unknown flag, with a hint", ["check", "--jsn"], 64, "Did you mean --json?"],
+    ["verify of no address", ["verify", "host-a"], 64, '"host-a" is not an IPv4 or IPv6 address'],
+    ["verify with a bad count", ["verify", "10.0.0.1", "--count", "0"], 64, "from 1 to 1000"],
+    ["run with a refused configuration", ["run", "-c", "/nowhere.json"], 2, "/nowhere.json: no such file"],
+    ["check of an absent file", ["check", "-c", "/nowhere.json"], 2, "/nowhere.json: no such file"],
+    ["status without a daemon", ["status", "--status.socket", "/nowhere.sock"], 3, "the daemon is not running"],
+  ])("%s", async (_name, args, code, text) => {
+    const ended = await vipd(args);
+    expect(ended.stderr).toContain(text);
+    expect(ended).toMatchObject({ code, stdout: "" });
+  });
+
+  it("help is no mistake, keygen prints a key of 32 bytes only, version is the package's", async () => {
+    const [help, keygen, version] = await Promise.all([
+      vipd(["--help"]),
+      vipd(["keygen"]),
+      vipd(["version", "--json"]),
+    ]);
+    expect(help).toMatchObject({ code: 0, stderr: "" });
+    expect(Buffer.from(keygen.stdout.trim(), "base64")).toHaveLength(32);
+    expect(JSON.parse(version.stdout)).toMatchObject({
+      version: expect.stringMatching(/^\d+\.\d+\.\d+/),
+      node: process.version,
+    });
+  });
+
+  it("check says 0 for a right file and 2 with every problem for a wrong one; flags count", async () => {
+    const good = {
+      gossip: { bind: "10.0.0.1:7979", insecure: true },
+      vips: [{ name: "g", addresses: ["10.0.0.9"], interface: "eth-none" }],
+    };
+    const absent = await vipd(["check", "-c", configFile(good)]);
+    expect(absent).toMatchObject({ code: 2, stdout: "" });
+    expect(absent.stderr).toContain('vips[0].interface: there is no interface "eth-none"');
+    const wrong = await vipd(["check", "--json", "-c", configFile({ ...good, x: 1 }), "--gossip.bind", "10.0.0.9:1"]);
+    const body = JSON.parse(wrong.stdout) as { ok: boolean; problems: { path: string }[] };
+    expect([wrong.code, body.ok, body.problems.map((one) => one.path)]).toEqual([
+      2,
+      false,
+      ["x", "gossip.bind", "vips[0].interface"],
+    ]);
+  });
+
+  it("status prints what the daemon on the socket says, and 1 when a VIP has no owner", async () => {
+    const socket = join(dir, "vipd.sock");
+    const body = JSON.stringify({
+      ...snapshot,
+      vips: [{ ...vip, owner: null, state: "unowned", reason: "no eligible host" }],
+    });
+    const server = http.createServer((_request, response) => response.end(body)).listen(socket);
+    const [text, json] = await Promise.all([
+      vipd(["status"], { VIPD_STATUS_SOCKET: socket }),
+      vipd(["status", "--json", "--status.socket", socket]),
+    ]);
+    server.close();
+    expect(text.code).toBe(1);
+    expect(text.stdout).toContain("fd77::2:f: unowned, no eligible host");
+    expect(json.stdout.trim()).toBe(body);
+  });
+});
+
+describe("status text", () => {
+  it("fits 80 columns with full IPv6 addresses and long names, and shows no control character", () => {
+    const address = "2001:db8:1111:2222:3333:4444:5555:6666";
+    const long = { ...vip, address, owner: "h\u001b[31m".padEnd(60, "x"), heir: "y".repeat(60) };
+    const text = statusText({
+      ...snapshot,
+      vips: [long],
+      members: [{ ...member, address: `[${address}]:7979`, name: "n".repeat(20) }],
+    });
+    expect(Math.max(...text.split("\n").map((line) => line.length))).toBeLessThanOrEqual(80);
+    expect(text).toContain(address);
+    expect(text).not.toContain("\u001b");
+  });
+});
+
+describe("the verdict of verify", () => {
+  const seen = (own: boolean, ...answers: [string, number][]): Observation => ({
+    address: "10.0.0.1",
+    own,
+    answers: answers.map(([mac, round]) => ({ mac, round, afterMs: 0.5, host: null })),
+  });
+  it.each<[string, Observation, number, number, string]>([
+    ["one voice is OK", seen(false, ["a", 0], ["a", 0]), 1, 0, "a answers after 0.50 ms"],
+    ["nobody is CRITICAL", seen(false), 1, 2, "nobody answers"],
+    ["two voices are CRITICAL", seen(false, ["a", 0], ["b", 0]), 1, 2, "2 answer: a, b"],
+    ["a lost round is a WARNING", seen(false, ["a", 0]), 2, 1, "a answered 1 of 2 times"],
+    ["a move between rounds is a WARNING", seen(false, ["a", 0], ["b", 1]), 2, 1, "moved while asked: a, then b"],
+    ["own and nobody else is OK", seen(true), 1, 0, "nobody else answers"],
+    ["own and somebody else is CRITICAL", seen(true, ["a", 0]), 1, 2, "a answers as well"],
+  ])("%s", (_name, observation, rounds, code, text) => {
+    expect(judgeOne(observation, rounds)).toMatchObject({ code, text: expect.stringContaining(text) });
+    const verdict = judge([observation], rounds);
+    expect(verdict.code).toBe(code);
+    expect(verdictText([observation], verdict, rounds).split("\n").at(-1)).toMatch(
+      /^VIPD (OK|WARNING|CRITICAL): .* \| vips=1 silent=/,
+    );
+  });
+});
