@@ -17,7 +17,7 @@ import { addVersion, readVersion } from "./version.js";
 function buildProgram(): Command {
   const program = new Command("vipd")
     .description(
-      "Virtual IPs for a group of bare-metal Linux hosts: each VIP is answered for by exactly\none of them, and by another one within a second when that host dies.",
+      "Virtual IPs for a group of bare-metal Linux hosts: each VIP is answered for by exactly one of them, and by another one within a second when that host dies.",
     )
     .version(readVersion().version, "-V, --version", "print the version")
     .showSuggestionAfterError(true)
