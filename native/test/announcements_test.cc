@@ -1,0 +1,38 @@
+// The order of rounds and their pacing, with time as an argument.
+#include "check.h"
+#include "decision/announcements.h"
+
+namespace vipd::test {
+
+void announcements() {
+  const auto list = [](const char* address) {
+    return std::make_shared<const std::vector<Announced>>(std::vector<Announced>{{ip(address), 1}});
+  };
+  Announcements queue;
+  queue.add(list("10.7.0.1"), {0, 1000}, true);
+  queue.add(list("10.7.0.2"), {0, 1000}, true);
+  queue.add(list("10.7.0.3"), {2000}, true);
+  std::string order;
+  while (Round* round = queue.current(2000)) {
+    order += to_text((*round->addresses)[0].address).substr(7) + "/" + std::to_string(round->number) + " ";
+    queue.finish(round);
+  }
+  check("the first round of all goes before the second of any, however late", order == "1/1 2/1 3/1 1/2 2/2 ");
+  queue.add(list("10.7.0.1"), {500}, true);
+  check("a round that is not due waits", queue.current(499) == nullptr && queue.next_due_ns() == 500);
+  check("a round that is due goes", queue.current(500) != nullptr);
+  const std::vector<int64_t> many(Announcements::kRoundsMax, 0);
+  check("the queue is bounded", !queue.add(list("10.7.0.1"), many, true));
+
+  Pacer pacer(1000);
+  int sent = 0;
+  for (int64_t now = 0; now < kNsPerS; now += kNsPerMs) {
+    while (pacer.take(2, now)) sent += 2;
+  }
+  check("1000 frames a second are 1000 frames a second, give or take a burst", sent >= 990 && sent <= 1012);
+  Pacer slow(1);
+  check("even one frame a second lets a pair go", slow.take(2, 0) && !slow.take(2, kNsPerS));
+  check("and tells when the next pair may", slow.ready_at(2, kNsPerS) == 2 * kNsPerS);
+}
+
+}  // namespace vipd::test
