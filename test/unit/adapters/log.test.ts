@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, openSync, readFileSync } from "node:fs";
+import { mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -170,11 +170,20 @@ const more = setInterval(() => {
 `;
 
 const children: ChildProcess[] = [];
+const directories: string[] = [];
+
+function temporary(): string {
+  const directory = mkdtempSync(join(tmpdir(), "vipd-log-"));
+  directories.push(directory);
+  return directory;
+}
+
 afterEach(() => {
   for (const child of children.splice(0)) {
     child.kill("SIGCONT");
     child.kill("SIGKILL");
   }
+  for (const directory of directories.splice(0)) rmSync(directory, { recursive: true });
 });
 
 function start(stdout: "pipe" | number, waitMs = 200): ChildProcess {
@@ -207,7 +216,7 @@ describe("the event loop of a real process", () => {
   test("does not stop for a reader under SIGSTOP, which gets the rest and the count later", {
     timeout: 20_000,
   }, async () => {
-    const directory = mkdtempSync(join(tmpdir(), "vipd-log-"));
+    const directory = temporary();
     const copy = join(directory, "copy");
     const reader = spawn("cat", [], { stdio: ["pipe", openSync(copy, "w"), "ignore"] });
     children.push(reader);
@@ -247,7 +256,7 @@ describe("the event loop of a real process", () => {
   });
 
   test("writes everything to a plain file", { timeout: 20_000 }, () => {
-    const directory = mkdtempSync(join(tmpdir(), "vipd-log-"));
+    const directory = temporary();
     const copy = join(directory, "copy");
     const run = spawnSync(process.execPath, ["--import", "tsx", "--input-type=module", "-e", CHILD], {
       stdio: ["ignore", openSync(copy, "w"), "pipe"],
