@@ -129,10 +129,11 @@ async function powerBack(lab: Lab, victim: LabHost, owners: ReadonlyMap<string, 
   await sleep(500);
   await victim.powerOn();
   const back = await waitForAgreement(lab, `${victim.name} is back`);
-  const same = async (): Promise<boolean> => {
-    const now = await lab.settled(0).catch(() => null);
-    return now !== null && lab.vips.every((vip) => now.get(vip) === owners.get(vip));
-  };
+  const same = (): Promise<boolean> =>
+    lab.settledAs(owners, 0).then(
+      () => true,
+      () => false,
+    );
   const isBack = lab.vips.every((vip) => back.get(vip) === owners.get(vip)) || (await watch(lab, 15_000, same));
   if (!isBack) throw new Error(`${victim.name} did not get its VIPs back within 15 s`);
   await watch(lab, 1500);

@@ -16,7 +16,7 @@ let lab: Lab;
 beforeAll(async () => {
   lab = await Lab.create({ hosts: 3, v4: 10, v6: 10 });
   await lab.startAll();
-  await lab.settled(30_000);
+  await lab.atRest(30_000);
 });
 afterAll(() => lab?.destroy());
 

@@ -17,7 +17,7 @@ beforeAll(async () => {
   lab = await Lab.create({ hosts: 3 });
   sysctls = lab.hosts.map((host) => host.sysctls());
   await lab.startAll();
-  owners = await lab.settled(30_000);
+  owners = await lab.atRest(30_000);
   await sleep(6000);
 });
 afterAll(() => lab?.destroy());

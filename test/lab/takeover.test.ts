@@ -29,7 +29,7 @@ describe("three hosts with failback at once", () => {
   afterAll(() => lab?.destroy());
   beforeEach(async () => {
     for (const host of lab.hosts) if (!host.daemon?.running) await host.powerOn();
-    before = await lab.settled(30_000);
+    before = await lab.atRest(30_000);
   });
 
   test("power cut: others answer for all its VIPs within 1.5 s, caches hold the new MAC, the rest does not move", async () => {
@@ -78,10 +78,7 @@ describe("three hosts with failback at once", () => {
     const prober = await lab.client.probe(mine.slice(0, 10), 10);
     const begin = nowMs();
     await victim.powerOn();
-    await until("everything is as it was", 20_000, async () => {
-      const now = await lab.settled(0);
-      return lab.vips.every((vip) => now.get(vip) === before.get(vip));
-    });
+    await lab.settledAs(before);
     measured(`everything as it was ${Math.round(nowMs() - begin)} ms after the daemon was started again`);
     await sleep(1500);
     const reports = await prober.stop();
@@ -186,10 +183,7 @@ describe("three hosts with failback at once", () => {
     await victim.kill9();
     await lab.settled(10_000);
     await victim.startDaemon();
-    await until("everything is as it was", 20_000, async () => {
-      const now = await lab.settled(0);
-      return lab.vips.every((vip) => now.get(vip) === before.get(vip));
-    });
+    await lab.settledAs(before);
     expect([...victim.vipsOnLo()].sort()).toEqual([...vipsOf(before, victim)].sort());
     const exit = await victim.stopDaemon();
     expect(exit.code).toBe(0);

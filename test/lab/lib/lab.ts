@@ -10,7 +10,7 @@ import type { StatusSnapshot } from "../../../src/ports.js";
 import { Client } from "./client.js";
 import { LabHost, MAIN, type RawConfig } from "./host.js";
 import { Processes } from "./processes.js";
-import { parallel, sh, shQuiet, until } from "./shell.js";
+import { nowMs, parallel, sh, shQuiet, sleep, until } from "./shell.js";
 import { LABS_DIR, removeLab, startTicks, sweep, writeRecord } from "./sweep.js";
 import { Switch } from "./switch.js";
 
@@ -179,6 +179,31 @@ export class Lab {
     return until(`${among.map((host) => host.name).join(", ")} agree`, timeoutMs, async () =>
       agreement(await parallel(among, among.length, (host) => host.status()), this.vips),
     );
+  }
+
+  /** As `settled`, and nothing moved for a while: planned moves that follow a start or a return are over. */
+  async atRest(timeoutMs = 20_000, quietMs = 1500): Promise<ReadonlyMap<string, string>> {
+    const end = nowMs() + timeoutMs;
+    let owners = await this.settled(timeoutMs);
+    for (let since = nowMs(); nowMs() - since < quietMs; ) {
+      await sleep(150);
+      const now = await this.settled(Math.max(0, end - nowMs()));
+      if (this.vips.some((vip) => now.get(vip) !== owners.get(vip))) since = nowMs();
+      owners = now;
+      if (nowMs() > end) throw new Error(`VIPs still move after ${timeoutMs} ms`);
+    }
+    return owners;
+  }
+
+  /** Waits until the running hosts agree on just these owners. */
+  async settledAs(wanted: ReadonlyMap<string, string>, timeoutMs = 20_000): Promise<void> {
+    await until("the owners are the wanted ones", timeoutMs, async () => {
+      const now = await this.settled(0);
+      const wrong = this.vips.filter((vip) => now.get(vip) !== wanted.get(vip));
+      if (wrong.length === 0) return true;
+      const few = wrong.slice(0, 5).map((vip) => `${vip}: ${now.get(vip)}, not ${wanted.get(vip)}`);
+      throw new Error(`${wrong.length} VIPs elsewhere: ${few.join("; ")}`);
+    });
   }
 
   /** Removes everything; safe to call twice. */
