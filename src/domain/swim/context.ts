@@ -56,6 +56,8 @@ export class Context {
   readonly dropped = new Map<SwimDrop, number>();
   /** Members whose state, kind or place changed in this turn: the watch and the reconnects look at these afterwards. */
   readonly touched = new Set<string>();
+  /** Members whose name somebody else claims: they are probed at once, for they may be gone. */
+  readonly doubted = new Set<string>();
   now: Millis;
   leaving = false;
   /** Something urgent was queued in this turn: the gossip goes out at once, not at the next tick. */

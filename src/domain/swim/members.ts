@@ -34,6 +34,8 @@ export interface Member {
   suspicion: Suspicion | null;
   /** When it was last told what it is accused of, so that one talkative suspect gets no volley. */
   toldAt: Millis;
+  /** When an outdated accuser of it was last put right. */
+  correctedAt: Millis;
   /** When another claimant of its name was last reported. */
   conflictAt: Millis;
   /** When the round-robin last probed it. */
@@ -102,6 +104,7 @@ export class MemberTable {
       rttMs: null,
       suspicion: null,
       toldAt: Number.NEGATIVE_INFINITY,
+      correctedAt: Number.NEGATIVE_INFINITY,
       conflictAt: Number.NEGATIVE_INFINITY,
       probedAt: Number.NEGATIVE_INFINITY,
       view: null,

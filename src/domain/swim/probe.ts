@@ -47,10 +47,17 @@ export class RoundRobin {
     }
   }
 
+  /** Out of turn, and without Lifeguard's patience: another claims this member's name. */
+  doubt(name: string): void {
+    const member = this.#ctx.table.get(name);
+    if (member === undefined || !isLive(member.state) || this.#watch.watches(name)) return;
+    if (this.#ctx.now - member.probedAt >= this.#ctx.profile.probeIntervalMs) this.#probe(member, 0);
+  }
+
   fired(round: number): void {
     if (round !== this.#round) return;
     const target = this.#pickNext();
-    if (target !== null) this.#probe(target);
+    if (target !== null) this.#probe(target, this.#ctx.awareness.score);
     this.#arm(this.#ctx.awareness.scale(this.#ctx.profile.probeIntervalMs));
   }
 
@@ -134,10 +141,10 @@ export class RoundRobin {
     }
   }
 
-  #probe(member: Member): void {
-    const { now, self, profile, awareness } = this.#ctx;
+  #probe(member: Member, score: number): void {
+    const { now, self, profile } = this.#ctx;
     const times = isForeign(member) ? profile.foreign : profile;
-    const expiresAt = now + awareness.scale(times.probeIntervalMs);
+    const expiresAt = now + times.probeIntervalMs * (score + 1);
     const { name: node, address: endpoint } = member;
     const question = this.#questions.ask({ purpose: "probe", node, endpoint, expiresAt });
     member.probedAt = now;

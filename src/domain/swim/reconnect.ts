@@ -97,7 +97,8 @@ export class Reconnects {
   /** An exchange with this endpoint worked: a foreign seed under another address than it advertises is met, too. */
   met(endpoint: Endpoint): void {
     const attempt = this.#attempts.get(formatEndpoint(endpoint));
-    if (attempt !== undefined) attempt.nextAt = this.#ctx.now + MET_SEED_MS;
+    if (attempt === undefined || this.#ctx.table.at(endpoint) !== undefined) return;
+    attempt.nextAt = this.#ctx.now + MET_SEED_MS;
   }
 
   /** Somebody lost something: a member died just now, so that its attempts begin anew. */

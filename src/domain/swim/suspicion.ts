@@ -14,6 +14,8 @@ export interface SuspicionTerms {
 
 /** The watchers' verdict normally comes first: everybody else waits this many times as long as they do. */
 const VIPD_PATIENCE = 2;
+/** A vipd suspect that no watcher confirms gets so many times that; foreign ones get suspicionMaxTimeoutMult. */
+const VIPD_MAX_MULT = 2;
 
 /** n: estimated members. Foreign suspects get memberlist's own patience. */
 export function suspicionTerms(profile: Profile, n: number, foreign: boolean): SuspicionTerms {
@@ -23,7 +25,8 @@ export function suspicionTerms(profile: Profile, n: number, foreign: boolean): S
     : VIPD_PATIENCE * nodeScale * (profile.deadAfterMs - profile.suspectAfterMs);
   const wanted = Math.max(0, profile.suspicionMult - 2);
   const confirmations = n - 2 < wanted ? 0 : wanted;
-  return { minMs, maxMs: profile.suspicionMaxTimeoutMult * minMs, confirmations };
+  const maxMs = minMs * (foreign ? profile.suspicionMaxTimeoutMult : VIPD_MAX_MULT);
+  return { minMs, maxMs, confirmations };
 }
 
 export class Suspicion {

@@ -157,7 +157,7 @@ export class Swim {
 
   /** What the turn touched: whom to watch, whom to look for, whether to gossip. */
   #settle(): void {
-    const { touched, table, leaving } = this.#ctx;
+    const { touched, doubted, table, leaving } = this.#ctx;
     if (touched.size > 0) {
       for (const name of touched) {
         const member = table.get(name);
@@ -169,6 +169,8 @@ export class Swim {
       }
       touched.clear();
     }
+    for (const name of doubted) if (!leaving) this.#roundRobin.doubt(name);
+    doubted.clear();
     if (!this.#started) return;
     this.#gossip.settle();
     this.#reconnects.settle();

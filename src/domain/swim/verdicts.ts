@@ -25,6 +25,8 @@ export type DeadMessage = Extract<Message, { kind: "dead" }>;
 const REFUTE_IN_CONFLICT_MS = 1000;
 /** A name conflict between two others is reported, and the older one told, at most this often. */
 const CONFLICT_REPORT_MS = 1000;
+/** Of one member, outdated accusers are put right at most this often. */
+const CORRECT_EVERY_MS = 50;
 
 export class Verdicts {
   readonly #ctx: Context;
@@ -97,7 +99,7 @@ export class Verdicts {
     const { table, now } = this.#ctx;
     const moved = !sameEndpoint(member.address, claim.address);
     // The dead and the departed may come back elsewhere; one instance is one host wherever it is. Else two share a name.
-    if (moved && isLive(member.state) && !sameInstance(member.meta, claim.meta)) {
+    if (moved && this.#holdsItsPlace(member) && !sameInstance(member.meta, claim.meta)) {
       this.conflict(member, claim);
       return;
     }
@@ -115,11 +117,19 @@ export class Verdicts {
     }
   }
 
+  /** A suspect that has been silent for as long as a watcher waits does not keep a living claimant out. */
+  #holdsItsPlace(member: Member): boolean {
+    const { now, profile } = this.#ctx;
+    const silentMs = now - Math.max(member.lastHeardAt, member.assuredAt);
+    return member.state === "alive" || (member.state === "suspect" && silentMs < profile.deadAfterMs);
+  }
+
   /** Two others share a name: the one that we hold stays, and hears of its rival so that it can ask it. */
   conflict(member: Member, rival: AliveMessage): void {
     const { now } = this.#ctx;
     if (now - member.conflictAt < CONFLICT_REPORT_MS) return;
     member.conflictAt = now;
+    this.#ctx.doubted.add(member.name);
     this.#ctx.event({ kind: "name-conflict", name: member.name, endpoint: rival.address, self: false });
     this.#ctx.send(member.address, [rival]);
   }
@@ -151,7 +161,7 @@ export class Verdicts {
         this.#raise(member, claim.incarnation);
         return;
       case "older":
-        this.#ctx.drop("old-incarnation");
+        this.#outdated(member, from);
         return;
       case "known":
         return;
@@ -217,11 +227,20 @@ export class Verdicts {
         this.#raise(member, claim.incarnation);
         return;
       case "older":
-        this.#ctx.drop("old-incarnation");
+        this.#outdated(member, from);
         return;
       default:
         return;
     }
+  }
+
+  /** The accuser has missed a refutation: it hears it from us. */
+  #outdated(member: Member, from: Endpoint | null): void {
+    const { now } = this.#ctx;
+    this.#ctx.drop("old-incarnation");
+    if (from === null || member.state !== "alive" || now - member.correctedAt < CORRECT_EVERY_MS) return;
+    member.correctedAt = now;
+    this.#ctx.send(from, [aliveOf(member)]);
   }
 
   #heardJustNow(member: Member): boolean {
