@@ -119,7 +119,15 @@ export class NativeEngine {
       else waiter?.reject(new Error(done.error));
     }
     this.#reference();
-    if (events.length > 0) this.#onEvents(events);
+    if (events.length === 0) return;
+    try {
+      this.#onEvents(events);
+    } catch (error) {
+      // Node only warns of an exception in a native callback; a broken invariant upstairs must end the process.
+      process.nextTick(() => {
+        throw error;
+      });
+    }
   }
 
   #reference(): void {

@@ -26,6 +26,7 @@ class Engine : public Napi::ObjectWrap<Engine> {
   explicit Engine(const Napi::CallbackInfo& info)
       : Napi::ObjectWrap<Engine>(info), responder_(lease_, outbox_, options_of(info[1])), holder_(lease_, outbox_) {
     if (!info[0].IsFunction()) throw Napi::TypeError::New(info.Env(), "a callback is wanted");
+    // Until here nothing is open: a constructor that throws leaves nothing behind.
     env_ = info.Env();
     ready_ = Napi::ThreadSafeFunction::New(info.Env(), info[0].As<Napi::Function>(), "vipd", 0, 1);
     ready_.Unref(info.Env());
@@ -62,6 +63,15 @@ class Engine : public Napi::ObjectWrap<Engine> {
 
   void deliver(Napi::Env env, Napi::Function callback) {
     if (!open_) return;
+    try {
+      call(env, callback);
+    } catch (const Napi::Error&) {
+      // A worker that is being terminated refuses every call: nobody is left to be told. What a handler throws does not
+      // come here: adapters/native.ts makes it an uncaught exception.
+    }
+  }
+
+  void call(Napi::Env env, Napi::Function callback) {
     const Batch batch = outbox_.take();
     if (batch.events.empty() && batch.completions.empty() && batch.lost == 0) return;
     Napi::Array events = Napi::Array::New(env);

@@ -1,0 +1,51 @@
+/**
+ * A host in a namespace: the real engine, driven by one JSON command a line on stdin. Purpose: the tests' far end.
+ * Boundary: no assertion here. `lease` takes ms from now; `block` stalls the event loop.
+ */
+import { createInterface } from "node:readline";
+import { createAddressHolder } from "../../src/adapters/address-holder.js";
+import { bootTimeMs, NativeEngine } from "../../src/adapters/native.js";
+import { createResponder } from "../../src/adapters/responder.js";
+
+const engine = new NativeEngine(JSON.parse(process.argv[2] ?? "{}"));
+const responder = createResponder(engine);
+const holder = createAddressHolder(engine);
+const say = (line: unknown) => process.stdout.write(`${JSON.stringify(line)}\n`);
+
+function block(ms: number): void {
+  const until = bootTimeMs() + ms;
+  while (bootTimeMs() < until);
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: the commands are typed where they are called.
+const calls: Record<string, (argument: any) => unknown> = {
+  setInterfaces: (names) => responder.setInterfaces(names),
+  links: () => responder.links(),
+  own: (intents) => responder.own(intents),
+  release: (places) => responder.release(places),
+  watch: (places) => responder.watch(places),
+  announce: (request) => responder.announce(request),
+  setAnnounceRate: (rate) => responder.setAnnounceRate(rate),
+  lease: (ms) => responder.lease(ms === 0 ? 0 : bootTimeMs() + ms),
+  ask: (request) => responder.ask(request),
+  hold: (addresses) => holder.hold(addresses),
+  drop: (addresses) => holder.drop(addresses),
+  sweep: () => holder.sweep(),
+  stats: () => responder.stats(),
+  block,
+  stop: () => responder.stop(),
+};
+
+await responder.start((events) => {
+  for (const event of events) say({ event });
+});
+say({ id: 0, result: null });
+for await (const line of createInterface({ input: process.stdin })) {
+  const { id, call, argument } = JSON.parse(line);
+  try {
+    say({ id, result: (await calls[call]!(argument)) ?? null });
+  } catch (error) {
+    say({ id, error: (error as Error).message });
+  }
+}
+await responder.stop();

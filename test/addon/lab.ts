@@ -1,0 +1,139 @@
+/**
+ * A bridge, hosts and cables in namespaces of our own, taken down whatever happens. Purpose: a real wire for the addon's
+ * tests. Boundary: names begin with `nat-` and the process's id; nothing outside of them is touched.
+ */
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import type { ResponderEvent } from "../../src/ports.js";
+
+export const mac = (n: number): string => `02:00:00:00:00:0${n}`;
+export const sleep = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
+
+export class Lab {
+  readonly #prefix = `nat-${process.pid}-`;
+  readonly #names = new Set<string>();
+  readonly #hosts: Host[] = [];
+
+  constructor(hosts: number) {
+    process.once("exit", this.down);
+    this.#add("sw");
+    this.ip("sw", "link add br0 type bridge stp_state 0 forward_delay 0");
+    this.ip("sw", "link set br0 up");
+    for (let n = 1; n <= hosts; n++) {
+      this.#add(`h${n}`);
+      this.ip(`h${n}`, "link set lo up");
+      this.sh(`h${n}`, "sysctl -qw net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2");
+      this.cable(n);
+    }
+  }
+
+  cable(n: number): void {
+    this.ip(`h${n}`, `link add eth0 type veth peer name p${n} netns ${this.#prefix}sw`);
+    this.ip("sw", `link set p${n} master br0 up`);
+    this.ip(`h${n}`, `link set eth0 address ${mac(n)} up`);
+    this.ip(`h${n}`, `addr add 10.7.0.${n}/24 dev eth0`);
+    this.ip(`h${n}`, `-6 addr add fd07::${n}/64 dev eth0 nodad`);
+  }
+
+  ip(namespace: string, command: string): string {
+    return execFileSync("ip", ["-n", this.#prefix + namespace, ...command.split(" ")], { encoding: "utf8" });
+  }
+
+  /** Output of a command inside; its exit status does not matter (arping's says whether it was answered). */
+  sh(namespace: string, command: string): string {
+    const run = spawnSync("ip", ["netns", "exec", this.#prefix + namespace, ...command.split(" ")], {
+      encoding: "utf8",
+    });
+    return run.stdout + run.stderr;
+  }
+
+  /** MACs that answer for `address`, one for each answer. */
+  asked(n: number, address: string, count = 1): string[] {
+    const text = address.includes(":")
+      ? this.sh(`h${n}`, `ndisc6 -r ${count} -w 150 ${address} eth0`)
+      : this.sh(`h${n}`, `arping -c ${count} -w 0.15 -W 0.15 -i eth0 ${address}`);
+    const pattern = /(?:from |link-layer address: )([0-9A-Fa-f:]{17})/g;
+    return [...text.matchAll(pattern)].map((found) => found[1]!.toLowerCase());
+  }
+
+  async host(n: number, options: object = {}): Promise<Host> {
+    const script = fileURLToPath(new URL("./host.ts", import.meta.url));
+    const child = spawn(
+      "ip",
+      ["netns", "exec", `${this.#prefix}h${n}`, process.execPath, "--import", "tsx", script, JSON.stringify(options)],
+      { stdio: ["pipe", "pipe", "inherit"] },
+    );
+    const host = new Host(child);
+    this.#hosts.push(host);
+    await host.started;
+    return host;
+  }
+
+  readonly down = (): void => {
+    for (const host of this.#hosts) host.child.kill("SIGKILL");
+    for (const name of this.#names) spawnSync("ip", ["netns", "del", name]);
+    this.#names.clear();
+    process.removeListener("exit", this.down);
+  };
+
+  #add(name: string): void {
+    execFileSync("ip", ["netns", "add", this.#prefix + name]);
+    this.#names.add(this.#prefix + name);
+  }
+}
+
+export class Host {
+  readonly child: ChildProcess;
+  readonly events: ResponderEvent[] = [];
+  readonly started: Promise<unknown>;
+  readonly exited: Promise<number | null>;
+  readonly #waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
+  #lastId = 0;
+
+  constructor(child: ChildProcess) {
+    this.child = child;
+    this.exited = new Promise((done) => child.once("exit", done));
+    this.started = this.#wait(0);
+    createInterface({ input: child.stdout! }).on("line", (line) => {
+      const said = JSON.parse(line);
+      if (said.event !== undefined) this.events.push(said.event);
+      else if (said.error !== undefined) this.#waiting.get(said.id)?.reject(new Error(said.error));
+      else this.#waiting.get(said.id)?.resolve(said.result);
+    });
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: what comes back is asserted on.
+  call(call: string, argument: unknown = null): Promise<any> {
+    const id = ++this.#lastId;
+    this.child.stdin!.write(`${JSON.stringify({ id, call, argument })}\n`);
+    return this.#wait(id);
+  }
+
+  /** Owns addresses on eth0 with a lease, without announcing. */
+  async own(addresses: readonly string[], leaseMs = 60_000, heirMac: string | null = null): Promise<void> {
+    await this.call("setInterfaces", ["eth0"]);
+    await this.call("lease", leaseMs);
+    await this.call(
+      "own",
+      addresses.map((address) => ({ address, interface: "eth0", mac: null, heirMac })),
+    );
+    await sleep(30);
+  }
+
+  async announce(addresses: readonly string[], roundsMs: readonly number[] = [0]): Promise<void> {
+    await this.call("announce", { interface: "eth0", addresses, roundsMs });
+  }
+
+  async event(kind: ResponderEvent["kind"], timeoutMs = 3000): Promise<ResponderEvent> {
+    for (const until = Date.now() + timeoutMs; Date.now() < until; await sleep(10)) {
+      const found = this.events.find((event) => event.kind === kind);
+      if (found !== undefined) return found;
+    }
+    throw new Error(`no event "${kind}" within ${timeoutMs} ms; there were: ${JSON.stringify(this.events)}`);
+  }
+
+  #wait(id: number): Promise<unknown> {
+    return new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
+  }
+}

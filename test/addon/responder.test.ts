@@ -1,0 +1,187 @@
+/** The responder on a real wire: asked by arping and ndisc6, against the laws and FACTS.md. Root; namespaces of its own. */
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { Lab, mac, sleep } from "./lab.js";
+
+const V4 = "10.7.0.100";
+const V6 = "fd07::100";
+let lab: Lab;
+
+describe("the responder", () => {
+  beforeEach(() => {
+    lab = new Lab(3);
+  });
+  afterEach(() => lab.down());
+
+  it("answers for what it owns, in both families, and for nothing else; the kernel is silent", async () => {
+    const host = await lab.host(1);
+    await host.call("hold", [V4, V6]);
+    expect([...lab.asked(2, V4), ...lab.asked(2, V6)]).toEqual([]);
+    await host.own([V4, V6]);
+    expect(lab.asked(2, V4)).toEqual([mac(1)]);
+    expect(lab.asked(2, V6)).toEqual([mac(1)]);
+    expect(lab.asked(2, "10.7.0.101")).toEqual([]);
+    expect(lab.sh("h2", `arping -0 -c 1 -w 0.15 -W 0.15 -i eth0 ${V4}`)).toContain(mac(1));
+    await host.call("release", [
+      { address: V4, interface: "eth0" },
+      { address: V6, interface: "eth0" },
+    ]);
+    expect([...lab.asked(2, V4), ...lab.asked(2, V6)]).toEqual([]);
+  });
+
+  it("falls silent when the lease lapses, says so once, and speaks again when it is extended", async () => {
+    const host = await lab.host(1);
+    await host.own([V4, V6], 400);
+    expect(lab.asked(2, V4)).toEqual([mac(1)]);
+    await sleep(500);
+    expect([...lab.asked(2, V4), ...lab.asked(2, V6)]).toEqual([]);
+    await host.announce([V4]);
+    await sleep(100);
+    expect(host.events.filter((event) => event.kind === "lease-lapsed")).toHaveLength(1);
+    expect(host.events.filter((event) => event.kind === "announced")).toHaveLength(0);
+    const stats = await host.call("stats");
+    expect(stats.ignored["lease-lapsed"]).toBeGreaterThan(0);
+    expect(stats.leaseLapses).toBe(1);
+    await host.call("lease", 5000);
+    await sleep(50);
+    expect(lab.asked(2, V4)).toEqual([mac(1)]);
+    expect(host.events.filter((event) => event.kind === "announced")).toHaveLength(1);
+  });
+
+  it("answers nothing of what queued up while the process was frozen, nor after, until the lease is extended", async () => {
+    const host = await lab.host(1);
+    await host.own([V4], 300);
+    host.child.kill("SIGSTOP");
+    // `ip netns exec` replaces itself by node: the pid is the daemon's.
+    const asked = lab.asked(2, V4, 4);
+    await sleep(400);
+    host.child.kill("SIGCONT");
+    expect([...asked, ...lab.asked(2, V4)]).toEqual([]);
+    expect((await host.call("stats")).replies).toBe(0);
+    expect(host.events.filter((event) => event.kind === "lease-lapsed")).toHaveLength(1);
+  });
+
+  it("falls silent while the event loop is blocked", async () => {
+    const host = await lab.host(1);
+    await host.own([V4], 300);
+    const blocked = host.call("block", 1500);
+    await sleep(400);
+    expect(lab.asked(2, V4)).toEqual([]);
+    await blocked;
+  });
+
+  it("yields to the named heir at once, and stays silent until it owns anew", async () => {
+    const [owner, heir] = await Promise.all([lab.host(1), lab.host(2)]);
+    await owner.own([V4, V6], 60_000, mac(2));
+    await heir.own([V4, V6]);
+    await heir.announce([V4, V6]);
+    await owner.event("claim");
+    await sleep(50);
+    const claims = owner.events.filter((event) => event.kind === "claim");
+    expect(claims.filter((event) => event.yielded).map((event) => event.address)).toEqual([V4, V6]);
+    expect(lab.asked(3, V4)).toEqual([mac(2)]);
+    expect(lab.asked(3, V6)).toEqual([mac(2)]);
+    await heir.call("stop");
+    expect(lab.asked(3, V4)).toEqual([]);
+    await owner.own([V4]);
+    expect(lab.asked(3, V4)).toEqual([mac(1)]);
+  });
+
+  it("tells a stranger's claim and goes on answering", async () => {
+    const [owner, stranger] = await Promise.all([lab.host(1), lab.host(2)]);
+    await owner.own([V4], 60_000, mac(3));
+    await stranger.own([V4]);
+    await stranger.announce([V4]);
+    expect(await owner.event("claim")).toMatchObject({ address: V4, mac: mac(2), yielded: false, interface: "eth0" });
+    await stranger.call("stop");
+    expect(lab.asked(3, V4)).toEqual([mac(1)]);
+  });
+
+  it("tells claims of watched addresses", async () => {
+    const [watcher, owner] = await Promise.all([lab.host(1), lab.host(2)]);
+    await watcher.call("setInterfaces", ["eth0"]);
+    await watcher.call("watch", [{ address: V6, interface: "eth0" }]);
+    await owner.own([V6]);
+    await owner.announce([V6]);
+    expect(await watcher.event("claim")).toMatchObject({ address: V6, mac: mac(2), yielded: false });
+  });
+
+  it("changes the neighbours' caches in both families", async () => {
+    const [old, heir] = await Promise.all([lab.host(1), lab.host(2)]);
+    await old.own([V4, V6]);
+    for (const [family, address] of [
+      ["-4", V4],
+      ["-6", V6],
+    ] as const) {
+      lab.ip("h3", `${family} neigh replace ${address} lladdr ${mac(1)} dev eth0 nud reachable`);
+    }
+    await old.call("stop");
+    await heir.own([V4, V6]);
+    await heir.announce([V4, V6]);
+    await heir.event("announced");
+    expect(lab.ip("h3", `neigh show ${V4}`)).toContain(mac(2));
+    expect(lab.ip("h3", `-6 neigh show ${V6}`)).toContain(mac(2));
+  });
+
+  it("drops the remaining rounds of a released address", async () => {
+    const host = await lab.host(1);
+    await host.own([V4, V6]);
+    await host.announce([V4, V6], [0, 300]);
+    await host.event("announced");
+    await host.call("release", [{ address: V4, interface: "eth0" }]);
+    await sleep(500);
+    const rounds = host.events.filter((event) => event.kind === "announced");
+    expect(rounds.map((event) => event.addresses)).toEqual([[V4, V6], [V6]]);
+    expect((await host.call("stats")).announcements).toBe(2 + 1 + 1);
+  });
+
+  it("announces again when the carrier returns and when the MAC changes", async () => {
+    const host = await lab.host(1);
+    await host.own([V4]);
+    lab.ip("sw", "link set p1 down");
+    await sleep(200);
+    lab.ip("sw", "link set p1 up");
+    await sleep(1500);
+    const before = (await host.call("stats")).announcements;
+    expect(before).toBeGreaterThanOrEqual(2);
+    lab.ip("h1", "link set eth0 address 02:00:00:00:00:99");
+    await sleep(1500);
+    expect((await host.call("stats")).announcements).toBeGreaterThan(before);
+    expect(lab.asked(2, V4)).toEqual(["02:00:00:00:00:99"]);
+    const links = host.events.filter((event) => event.kind === "link");
+    expect(links.map((event) => event.link.carrier)).toContain(false);
+    expect(links.at(-1)!.link).toMatchObject({ mac: "02:00:00:00:00:99", carrier: true, up: true });
+  });
+
+  it("follows an interface that is deleted and made again, and one that appears late", async () => {
+    const host = await lab.host(1);
+    lab.ip("h1", "link del eth0");
+    await host.own([V4, V6]);
+    expect((await host.call("links"))[0]).toMatchObject({ name: "eth0", index: 0, up: false });
+    for (let turn = 0; turn < 2; turn++) {
+      lab.cable(1);
+      await sleep(200);
+      expect(lab.asked(2, V4)).toEqual([mac(1)]);
+      expect(lab.asked(2, V6)).toEqual([mac(1)]);
+      lab.ip("h1", "link del eth0");
+      await sleep(100);
+    }
+  });
+
+  it("asks the wire: who answers, within milliseconds, and silence; without a lease", async () => {
+    const [asker, owner] = await Promise.all([lab.host(1), lab.host(2)]);
+    await owner.own([V4, V6]);
+    const addresses = [V4, V6, "10.7.0.3", "fd07::3", "10.7.0.250", "fd07::250"];
+    const answers = await asker.call("ask", { interface: "eth0", addresses, timeoutMs: 300 });
+    const found = Object.fromEntries(answers.map((a: { address: string; mac: string }) => [a.address, a.mac]));
+    expect(found).toEqual({ [V4]: mac(2), [V6]: mac(2), "10.7.0.3": mac(3), "fd07::3": mac(3) });
+    await expect(asker.call("ask", { interface: "none", addresses, timeoutMs: 300 })).rejects.toThrow(/^ENODEV.*none/);
+  });
+
+  it("refreshes quietly: every VIP and every MAC once a period", async () => {
+    const host = await lab.host(1, { refreshMacMs: 500, refreshVipMs: 1000 });
+    await host.own([V4]);
+    await sleep(2500);
+    expect((await host.call("stats")).announcements).toBeGreaterThanOrEqual(2);
+    expect(host.events.filter((event) => event.kind === "announced")).toEqual([]);
+  });
+});
