@@ -250,6 +250,8 @@ export interface MemberStatus {
   readonly draining: boolean;
   readonly settled: boolean;
   readonly rttMs: number | null;
+  /** With which MACs it announces, by interface; empty while its facts are not known. */
+  readonly macs: readonly { readonly interface: string; readonly mac: string }[];
   readonly since: string;
 }
 

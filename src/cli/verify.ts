@@ -118,7 +118,7 @@ async function observe(
   targets: ReadonlyMap<string, readonly string[]>,
   options: VerifyOptions,
 ): Promise<readonly Observation[]> {
-  const own = await ownVips(options);
+  const { own, hosts } = await askDaemon(options);
   const found = new Map<string, { answers: { mac: string; afterMs: number; round: number; host: string | null }[] }>();
   for (const vip of [...targets.values()].flat()) found.set(vip, { answers: [] });
   const { createResponder } = await import("../adapters/responder.js");
@@ -126,12 +126,7 @@ async function observe(
   await responder.start(() => {});
   try {
     responder.setInterfaces([...targets.keys()]);
-    const hosts = new Map(
-      responder
-        .links()
-        .filter((link) => link.mac !== "")
-        .map((link) => [link.mac, os.hostname()]),
-    );
+    for (const { mac } of responder.links()) if (mac !== "" && !hosts.has(mac)) hosts.set(mac, os.hostname());
     for (let round = 0; round < options.count; round++) {
       if (round > 0) await new Promise((resolve) => setTimeout(resolve, options.interval));
       const asked = [...targets].map(([name, addresses]) =>
@@ -148,14 +143,15 @@ async function observe(
   return [...found].map(([address, { answers }]) => ({ address, own: own.has(address), answers }));
 }
 
-/** What this host owns: as its daemon says, and without a daemon what lies on its interfaces. */
-async function ownVips(options: VerifyOptions): Promise<ReadonlySet<string>> {
+/** What this host owns, and whose MAC is whose: as its daemon says; without a daemon, what lies on its interfaces. */
+async function askDaemon(options: VerifyOptions): Promise<{ own: ReadonlySet<string>; hosts: Map<string, string> }> {
   const { findSocket } = await import("../config/load.js");
   const asked = await askStatus(findSocket({ file: options.config, overrides: overridesOf(options) }));
   if (asked.ok) {
     const mine = asked.status.vips.filter((vip) => vip.state === "owned" || vip.state === "releasing");
-    return new Set(mine.map((vip) => vip.address));
+    const hosts = asked.status.members.flatMap((member) => member.macs.map(({ mac }) => [mac, member.name] as const));
+    return { own: new Set(mine.map((vip) => vip.address)), hosts: new Map(hosts) };
   }
   const local = Object.values(os.networkInterfaces()).flatMap((addresses) => addresses ?? []);
-  return new Set(local.map((one) => canonicalAddress(one.address) ?? ""));
+  return { own: new Set(local.map((one) => canonicalAddress(one.address) ?? "")), hosts: new Map() };
 }

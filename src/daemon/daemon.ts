@@ -16,7 +16,7 @@ import { createResponder } from "../adapters/responder.js";
 import { createRunDir, type RunDir } from "../adapters/run-dir.js";
 import { createServiceManager } from "../adapters/service-manager.js";
 import { createStrictArp } from "../adapters/strict-arp.js";
-import { loadKeys } from "../config/load.js";
+import { formatProblem, loadKeys } from "../config/load.js";
 import type { Config } from "../config/types.js";
 import type { OwnershipEvent } from "../domain/group/types.js";
 import { type Endpoint, formatEndpoint } from "../domain/messages.js";
@@ -76,12 +76,8 @@ export class Daemon {
   #conflicts = 0;
   readonly #unresolved = new Set<string>();
 
-  /** Resolves names that are needed before anything can be made. Throws one line. */
-  static async create(options: RunOptions): Promise<Daemon> {
-    return new Daemon(options);
-  }
-
-  private constructor(options: RunOptions) {
+  /** Makes everything, starts nothing. Throws one line: no address to bind, a key file that went bad. */
+  constructor(options: RunOptions) {
     this.#options = options;
     const { config } = options;
     this.#config = config;
@@ -201,12 +197,13 @@ export class Daemon {
     this.#service.reloading();
     const loaded = this.#options.reload();
     if (!loaded.ok) {
-      const problems = loaded.problems.map((p) => (p.path === "" ? p.message : `${p.path}: ${p.message}`));
-      for (const problem of problems) this.#log.write("error", "config.refused", { problem }, problem);
-      const text = `reload refused, the old configuration stays: ${problems[0] ?? ""}`;
-      this.#log.write("error", "daemon.reload-refused", { problems: problems.length }, text);
-      this.#service.ready(text);
-      return { ok: false, problems };
+      return this.#refuse(loaded.problems.map(formatProblem));
+    }
+    let keys: readonly Uint8Array[] | null;
+    try {
+      keys = loadKeys(loaded.config);
+    } catch (error) {
+      return this.#refuse([reasonOf(error)]);
     }
     const stays = needsRestart(this.#config, loaded.config);
     for (const key of stays) {
@@ -214,13 +211,21 @@ export class Daemon {
     }
     this.#config = loaded.config;
     this.#log.setLevel(loaded.config.log.level);
-    if (!loaded.config.gossip.insecure) this.#transport.setKeys(loadKeys(loaded.config));
+    if (!stays.includes("gossip.insecure")) this.#transport.setKeys(keys);
     this.#responder.setInterfaces(interfacesOf(loaded.config));
     this.#engine.turn({ kind: "reconfigure", settings: settingsOf(loaded.config) });
     await this.#resolveSeeds();
     this.#log.write("info", "daemon.reloaded", { needsRestart: stays }, "configuration reloaded");
     this.#service.ready("configuration reloaded");
     return { ok: true, problems: [] };
+  }
+
+  #refuse(problems: string[]): { ok: boolean; problems: string[] } {
+    for (const problem of problems) this.#log.write("error", "config.refused", { problem }, problem);
+    const text = `reload refused, the old configuration stays: ${problems[0] ?? ""}`;
+    this.#log.write("error", "daemon.reload-refused", { problems: problems.length }, text);
+    this.#service.ready(text);
+    return { ok: false, problems };
   }
 
   async #controlReload(): Promise<{ status: number; body: unknown }> {

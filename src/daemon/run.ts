@@ -17,7 +17,13 @@ export interface RunOptions {
 
 /** Resolves with the exit code: 0 after a clean stop, 1 when it could not start. */
 export async function runDaemon(options: RunOptions): Promise<number> {
-  const daemon = await Daemon.create(options);
+  let daemon: Daemon;
+  try {
+    daemon = new Daemon(options);
+  } catch (error) {
+    process.stderr.write(`vipd: cannot start: ${reasonOf(error)}\n`);
+    return 1;
+  }
   try {
     await daemon.start();
   } catch (error) {

@@ -94,6 +94,7 @@ function memberStatus(member: MemberView, group: Group, clock: Clock): MemberSta
     draining: facts?.draining ?? false,
     settled: facts === undefined ? false : !facts.groups.some((g) => g.deferring),
     rttMs: member.rttMs === null ? null : Math.round(member.rttMs * 1000) / 1000,
+    macs: (facts?.interfaces ?? []).map(({ name, mac }) => ({ interface: name, mac })),
     since: clock.wall(member.since),
   };
 }

@@ -16,6 +16,7 @@ function member(name: string, state: MemberStatus["state"], foreign = false): Me
     draining: false,
     settled: true,
     rttMs: null,
+    macs: [],
     since: "",
   };
   return { name, state, self: false, foreign, ...rest };

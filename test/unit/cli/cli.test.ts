@@ -55,6 +55,7 @@ const member = {
   draining: false,
   settled: true,
   rttMs: 1,
+  macs: [],
   since: "",
 };
 const snapshot = {
