@@ -9,6 +9,7 @@ import { Capture, voicesOf } from "./lib/capture.js";
 import { type LabHost, MAIN } from "./lib/host.js";
 import { Lab } from "./lib/lab.js";
 import { expectWireAgrees, measured } from "./lib/laws.js";
+import type { Frame } from "./lib/pcap.js";
 import { ROOT, run, sleep, until } from "./lib/shell.js";
 
 let lab: Lab;
@@ -32,6 +33,14 @@ async function dropped(host: LabHost): Promise<number> {
   return Object.values((await host.status()).gossip.dropped).reduce((sum, count) => sum + count, 0);
 }
 
+/** No word but the owners' own, and of announcements only the slow refresh: one for each host's MAC. */
+function expectRefreshOnly(frames: readonly Frame[], owners: ReadonlyMap<string, string>): void {
+  const voices = voicesOf(frames, lab.vips);
+  expect(voices.filter((voice) => lab.nameOfMac(voice.mac) !== owners.get(voice.address))).toEqual([]);
+  const announced = voices.filter((voice) => voice.kind === "announcement").map((voice) => voice.address);
+  expect(announced.length, announced.join(", ")).toBeLessThanOrEqual(2 * lab.hosts.length);
+}
+
 async function garbage(host: LabHost, count: number, seed: string): Promise<void> {
   const argv = [process.execPath, path.join(ROOT, "test/lab/lib/garbage.mjs"), host.v4, "7979", String(count), seed];
   const ran = await run(["ip", "netns", "exec", lab.client.namespace, ...argv], { timeoutMs: 60_000 });
@@ -43,7 +52,7 @@ test("garbage on the gossip port is counted by name and ignored: no crash, no le
   const before = await lab.settled();
   await garbage(victim, 300, "warm-up");
   const [rss, fds, counted] = [residentKiB(victim.pid), descriptors(victim.pid), await dropped(victim)];
-  const since = (await victim.status()).vips.map((vip) => vip.since);
+  const since = (await victim.status()).vips.map((vip) => Date.parse(vip.since));
   const capture = await Capture.start(lab);
   await garbage(victim, 3000, "one");
   await sleep(1500);
@@ -52,9 +61,10 @@ test("garbage on the gossip port is counted by name and ignored: no crash, no le
   measured(`RSS ${rss} -> ${residentKiB(victim.pid)} KiB, descriptors ${fds} -> ${descriptors(victim.pid)}`);
   measured(`dropped: ${JSON.stringify((await victim.status()).gossip.dropped)}`);
   expect(Object.fromEntries(after)).toEqual(Object.fromEntries(before));
-  expect((await victim.status()).vips.map((vip) => vip.since)).toEqual(since);
+  const drift = (await victim.status()).vips.map((vip, i) => Math.abs(Date.parse(vip.since) - since[i]!));
+  expect(Math.max(...drift), "no VIP changed its state").toBeLessThan(100);
   expect((await victim.status()).members.map((member) => member.state)).toEqual(["alive", "alive", "alive"]);
-  expect(voicesOf(frames, lab.vips).filter((voice) => voice.kind === "announcement")).toEqual([]);
+  expectRefreshOnly(frames, before);
   expect((await dropped(victim)) - counted).toBeGreaterThan(2500);
   expect(residentKiB(victim.pid) - rss).toBeLessThan(64 * 1024);
   await until("its descriptors are as before", 15_000, () => descriptors(victim.pid) <= fds + 2);
@@ -97,8 +107,7 @@ test("SIGHUP with a broken file keeps the old configuration running and says so"
   await sleep(1000);
   expect(host.daemon?.running).toBe(true);
   expect(Object.fromEntries(await lab.settled())).toEqual(Object.fromEntries(before));
-  const voices = voicesOf(await capture.stop(), lab.vips);
-  expect(voices.filter((voice) => voice.kind === "announcement")).toEqual([]);
+  expectRefreshOnly(await capture.stop(), before);
 });
 
 test("SIGHUP with a good file takes it over, and VIPs that did not change do not move", async () => {

@@ -70,7 +70,7 @@ async function datagrams() {
   socket.close();
 }
 
-/** One connection: every third is left half open until the other side closes it, or 3 s. */
+/** One connection: every third is left half open until the other side closes it, or 1.5 s. */
 function stream(n) {
   return new Promise((resolve) => {
     const socket = net.connect({ host, port });
@@ -80,10 +80,10 @@ function stream(n) {
     const body = streams[n % streams.length]();
     if (n % 3 === 0) socket.write(body);
     else socket.end(body);
-    setTimeout(() => socket.destroy(), n % 3 === 0 ? 3000 : 1000);
+    setTimeout(() => socket.destroy(), n % 3 === 0 ? 1500 : 1000);
   });
 }
 
 await datagrams();
-for (let n = 0; n < count / 10; n += 10) await Promise.all(Array.from({ length: 10 }, (_, i) => stream(n + i)));
+for (let n = 0; n < count / 10; n += 30) await Promise.all(Array.from({ length: 30 }, (_, i) => stream(n + i)));
 console.log("sent");
