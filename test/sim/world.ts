@@ -86,6 +86,8 @@ export class World {
     this.hosts.push(host);
     this.#byAddress.set(formatEndpoint(address), host);
     this.note(`${name}@${formatEndpoint(address)} starts, instance ${instance}`);
+    // As the daemon does: acks name the instance, so that a restart which nobody noticed is found out.
+    host.input({ kind: "ack-payload", payload: { kind: "vipd", instance, factsVersion: 1, viewDigest: 0 } });
     host.start();
     return host;
   }

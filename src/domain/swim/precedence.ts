@@ -3,7 +3,7 @@
  * deviations that make the result independent of the order of arrival: a newer suspicion replaces an older one instead
  * of confirming it, and "left" outranks "dead" at one incarnation. Pure; decides, never changes.
  */
-import type { MemberState } from "../messages.js";
+import type { MemberState, Vsn } from "../messages.js";
 
 export type Claim = MemberState;
 
@@ -80,6 +80,12 @@ function raiseIf(age: "equal" | "newer"): Ruling {
 /** The incarnation that refutes an accusation: above both, and never wrapping. */
 export function refutation(own: number, accused: number): number {
   return Math.min(Math.max(own, accused) + 1, INCARNATION_MAX);
+}
+
+/** memberlist ignores an alive whose protocol range is empty (memberlist-wire.md, section 10). */
+export function speaksSense(vsn: Vsn): boolean {
+  const [pMin, pMax] = vsn;
+  return pMin > 0 && pMax > 0 && pMin <= pMax;
 }
 
 export function assertNever(value: never): never {

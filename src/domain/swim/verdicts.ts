@@ -2,7 +2,7 @@
  * What claims do: alive, suspect, dead, about others and about ourselves. Purpose: apply the precedence table, start and
  * clear suspicions, refute. Boundary: no probing; who judges by silence (watch, probe, suspicion timers) calls this.
  */
-import { type Endpoint, formatEndpoint, type Message, type Millis, sameEndpoint, type Vsn } from "../messages.js";
+import { type Endpoint, formatEndpoint, type Message, type Millis, sameEndpoint } from "../messages.js";
 import type { Context } from "./context.js";
 import {
   type AliveMessage,
@@ -14,7 +14,7 @@ import {
   sameMeta,
   sameVsn,
 } from "./members.js";
-import { ageOf, INCARNATION_MAX, refutation, rule } from "./precedence.js";
+import { ageOf, INCARNATION_MAX, refutation, rule, speaksSense } from "./precedence.js";
 import type { Rivals } from "./rivals.js";
 import { Suspicion, suspicionTerms } from "./suspicion.js";
 
@@ -361,6 +361,11 @@ export class Verdicts {
       return;
     }
     if (this.#rivals.active && now - this.#refutedAt < REFUTE_IN_CONFLICT_MS) return;
+    // Our own farewell, from a former life: outdone, but nobody accuses us.
+    if (claim.from === self.name) {
+      this.#refute(claim.incarnation, from);
+      return;
+    }
     this.#ctx.awareness.apply(1);
     this.#refute(claim.incarnation, from);
     this.#ctx.event({ kind: "self-accused", state, from: claim.from });
@@ -392,10 +397,4 @@ export class Verdicts {
     this.#ctx.touched.add(member.name);
     this.#ctx.event({ kind: "member", change: "forgotten", member: view, reason });
   }
-}
-
-/** memberlist ignores an alive whose protocol range is empty (memberlist-wire.md, section 10). */
-function speaksSense(vsn: Vsn): boolean {
-  const [pMin, pMax] = vsn;
-  return pMin > 0 && pMax > 0 && pMin <= pMax;
 }

@@ -1,0 +1,280 @@
+import { describe, expect, it } from "vitest";
+import { type Endpoint, type Message, type Meta, VIPD_VSN } from "../../../src/domain/messages.js";
+import { PROFILES } from "../../../src/domain/profile.js";
+import { Swim, type SwimEvent, type SwimInput, type SwimOutput } from "../../../src/domain/swim/index.js";
+import { INCARNATION_MAX } from "../../../src/domain/swim/precedence.js";
+
+const US: Endpoint = { host: "10.0.0.1", port: 7979 };
+const B: Endpoint = { host: "10.0.0.2", port: 7979 };
+const C: Endpoint = { host: "10.0.0.3", port: 7979 };
+const STRANGER: Endpoint = { host: "10.0.0.66", port: 7979 };
+
+function meta(instance: number): Meta {
+  return { kind: "vipd", format: 1, instance, factsVersion: 1, factsDigest: 1 };
+}
+
+function alive(node: string, address: Endpoint, incarnation: number, instance = 7): Message {
+  return { kind: "alive", node, address, incarnation, meta: meta(instance), vsn: VIPD_VSN };
+}
+
+/** A core at instant 0 that knows b and c, and a hand to drive it. */
+function driven(limits = {}, seeds: Endpoint[] = []) {
+  const swim = new Swim(
+    {
+      name: "a",
+      address: US,
+      profile: PROFILES.lan,
+      meta: meta(1),
+      random: () => 0.5,
+      measure: () => 60,
+      packetBudget: 1350,
+      seeds,
+      limits,
+    },
+    0,
+  );
+  const hand = (input: SwimInput, now = 1): SwimOutput[] => swim.handle(input, now);
+  const hear = (from: Endpoint, messages: Message[], now = 1) => hand({ kind: "datagram", from, messages }, now);
+  hand({ kind: "start" }, 0);
+  hear(B, [alive("b", B, 1)]);
+  hear(C, [alive("c", C, 1)]);
+  return { swim, hand, hear };
+}
+
+function sent(outputs: readonly SwimOutput[], to?: Endpoint): Message[] {
+  return outputs.flatMap((output) =>
+    output.kind === "send" && (to === undefined || output.to.host === to.host) ? [...output.messages] : [],
+  );
+}
+
+function events(outputs: readonly SwimOutput[]): SwimEvent[] {
+  return outputs.flatMap((output) => (output.kind === "event" ? [output.event] : []));
+}
+
+function drops(outputs: readonly SwimOutput[]): string[] {
+  return events(outputs).flatMap((event) => (event.kind === "dropped" ? [event.reason] : []));
+}
+
+describe("claims about others", () => {
+  it("an old suspicion does not touch a member that refuted it", () => {
+    const { swim, hear } = driven();
+    hear(C, [{ kind: "suspect", incarnation: 1, node: "b", from: "c" }]);
+    hear(B, [alive("b", B, 2)]);
+    const outputs = hear(C, [{ kind: "dead", incarnation: 1, node: "b", from: "c" }], 2000);
+    expect(swim.member("b")).toMatchObject({ state: "alive", incarnation: 2 });
+    expect(drops(outputs)).toContain("old-incarnation");
+    expect(sent(outputs, C)).toContainEqual(expect.objectContaining({ kind: "alive", node: "b", incarnation: 2 }));
+  });
+
+  it("the suspicion's own timer does not kill a member that refuted", () => {
+    const { swim, hand, hear } = driven();
+    const outputs = hear(C, [{ kind: "suspect", incarnation: 1, node: "b", from: "c" }]);
+    const armed = outputs.find((output) => output.kind === "arm" && output.timer.kind === "suspicion");
+    if (armed?.kind !== "arm") throw new Error("no suspicion timer");
+    hear(C, [alive("b", B, 2)]);
+    hand({ kind: "timer", timer: armed.timer }, armed.at);
+    expect(swim.member("b")?.state).toBe("alive");
+  });
+
+  it("a death of which we heard the contrary a moment ago is only a suspicion", () => {
+    const { swim, hear } = driven();
+    hear(B, [{ kind: "nack", seqNo: 0 }], 1000);
+    hear(C, [{ kind: "dead", incarnation: 1, node: "b", from: "c" }], 1200);
+    expect(swim.member("b")?.state).toBe("suspect");
+    hear(C, [{ kind: "dead", incarnation: 1, node: "b", from: "c" }], 1400);
+    expect(swim.member("b")?.state).toBe("dead");
+  });
+
+  it("a farewell counts at once", () => {
+    const { swim, hear } = driven();
+    hear(B, [{ kind: "dead", incarnation: 1, node: "b", from: "b" }]);
+    expect(swim.member("b")?.state).toBe("left");
+  });
+
+  it("the dead may come back elsewhere, with a newer incarnation only", () => {
+    const { swim, hear } = driven();
+    hear(C, [{ kind: "dead", incarnation: 1, node: "b", from: "c" }], 5000);
+    hear(STRANGER, [alive("b", STRANGER, 1, 8)], 5001);
+    expect(swim.member("b")?.state).toBe("dead");
+    hear(STRANGER, [alive("b", STRANGER, 2, 8)], 5002);
+    expect(swim.member("b")).toMatchObject({ state: "alive", address: STRANGER });
+  });
+
+  it("a second claimant of a living member's name is reported and not believed", () => {
+    const { swim, hear } = driven();
+    const outputs = hear(STRANGER, [alive("b", STRANGER, 9, 8)], 10);
+    expect(events(outputs)).toContainEqual({ kind: "name-conflict", name: "b", endpoint: STRANGER, self: false });
+    expect(swim.member("b")?.address).toEqual(B);
+    expect(sent(outputs, B)).toContainEqual(expect.objectContaining({ kind: "alive", address: STRANGER }));
+  });
+
+  it.each([
+    ["an empty protocol range", { ...alive("d", STRANGER, 1), vsn: [0, 0, 0, 0, 0, 0] } as Message, "bad-version"],
+    ["an absurd incarnation", alive("d", STRANGER, 0xffff_ffff), "absurd-incarnation"],
+    [
+      "a suspicion of nobody we know",
+      { kind: "suspect", incarnation: 1, node: "x", from: "c" } as Message,
+      "unknown-member",
+    ],
+    [
+      "a suspicion that nobody could refute",
+      { kind: "suspect", incarnation: INCARNATION_MAX, node: "a", from: "c" } as Message,
+      "absurd-incarnation",
+    ],
+    ["a ping for another name", { kind: "ping", seqNo: 1, node: "z", source: null } as Message, "ping-for-other-name"],
+    ["an ack that nobody asked for", { kind: "ack", seqNo: 1, payload: null } as Message, "ack-nobody-asked"],
+  ])("%s is dropped by its name", (_, message, reason) => {
+    const { swim, hear } = driven();
+    expect(drops(hear(C, [message]))).toContain(reason);
+    expect(swim.members()).toHaveLength(3);
+  });
+});
+
+describe("claims about ourselves", () => {
+  it.each(["suspect", "dead"] as const)("'%s' is refuted above the accusation, to all and to the accuser", (kind) => {
+    const { swim, hear } = driven();
+    const outputs = hear(STRANGER, [{ kind, incarnation: 41, node: "a", from: "c" }]);
+    expect(swim.member("a")?.incarnation).toBe(42);
+    for (const to of [B, C, STRANGER]) {
+      expect(sent(outputs, to)).toContainEqual(expect.objectContaining({ kind: "alive", node: "a", incarnation: 42 }));
+    }
+    expect(events(outputs)).toContainEqual({ kind: "self-accused", state: kind, from: "c" });
+  });
+
+  it("our former life at the same address is outdone quietly", () => {
+    const { swim, hear } = driven();
+    const outputs = hear(B, [alive("a", US, 5, 99)]);
+    expect(swim.member("a")?.incarnation).toBe(6);
+    expect(events(outputs).map((event) => event.kind)).not.toContain("name-conflict");
+  });
+
+  it("our name elsewhere is asked, and is a rival only if it answers", () => {
+    const { hear } = driven();
+    const asked = sent(hear(B, [alive("a", STRANGER, 5, 99)]), STRANGER).find((message) => message.kind === "ping");
+    if (asked?.kind !== "ping") throw new Error("nobody was asked");
+    expect(asked.node).toBe("a");
+    const answer = hear(STRANGER, [{ kind: "ack", seqNo: asked.seqNo, payload: null }], 2);
+    expect(events(answer)).toContainEqual({ kind: "name-conflict", name: "a", endpoint: STRANGER, self: true });
+  });
+
+  it("who leaves refutes nothing any more, says goodbye three times, and is then out", () => {
+    const { swim, hand, hear } = driven();
+    let outputs = hand({ kind: "leave" }, 10);
+    let goodbyes = 0;
+    for (let i = 0; i < 4; i++) {
+      goodbyes += sent(outputs, B).filter((message) => message.kind === "dead" && message.from === "a").length;
+      const next = outputs.find((output) => output.kind === "arm" && output.timer.kind === "gossip");
+      if (next?.kind !== "arm") break;
+      outputs = hand({ kind: "timer", timer: next.timer }, next.at);
+    }
+    expect(goodbyes).toBe(3);
+    expect(events(outputs)).toContainEqual({ kind: "left" });
+    expect(drops(hear(B, [{ kind: "dead", incarnation: 9, node: "a", from: "b" }], 2000))).toContain("leaving");
+    expect(swim.member("a")).toMatchObject({ state: "left", incarnation: 1 });
+  });
+});
+
+describe("acks", () => {
+  /** Fires b's watch timer and returns the ping's number. */
+  function pingB(hand: (input: SwimInput, now?: number) => SwimOutput[]): number {
+    for (let round = 1; round < 10; round++) {
+      const outputs = hand({ kind: "timer", timer: { kind: "watch", member: "b", round } }, 101);
+      const ping = sent(outputs, B).find((message) => message.kind === "ping");
+      if (ping?.kind === "ping") return ping.seqNo;
+    }
+    throw new Error("b is not pinged");
+  }
+
+  it("the asked one's counts as its sign of life and measures the round trip", () => {
+    const { swim, hand, hear } = driven();
+    hear(B, [{ kind: "ack", seqNo: pingB(hand), payload: null }], 103);
+    expect(swim.member("b")).toMatchObject({ lastHeardAt: 103, rttMs: 2 });
+  });
+
+  it("a stranger's does not, though it guessed the number", () => {
+    const { swim, hand, hear } = driven();
+    expect(drops(hear(STRANGER, [{ kind: "ack", seqNo: pingB(hand), payload: null }], 103))).toEqual([
+      "ack-from-stranger",
+    ]);
+    expect(swim.member("b")?.lastHeardAt).toBe(1);
+  });
+
+  it("another instance in it leads to an exchange", () => {
+    const { hand, hear } = driven();
+    const payload = { kind: "vipd", instance: 1234, factsVersion: 1, viewDigest: 0 } as const;
+    const outputs = hear(B, [{ kind: "ack", seqNo: pingB(hand), payload }], 103);
+    expect(outputs).toContainEqual({ kind: "exchange", with: B, join: true });
+  });
+});
+
+describe("bounds", () => {
+  it("members: the dead make room, the living do not", () => {
+    const { swim, hear } = driven({ members: 3 });
+    expect(drops(hear(STRANGER, [alive("d", STRANGER, 1)]))).toContain("too-many-members");
+    hear(C, [{ kind: "dead", incarnation: 1, node: "b", from: "b" }]);
+    hear(STRANGER, [alive("d", STRANGER, 1)]);
+    expect(swim.members().map((member) => member.name)).toEqual(["a", "c", "d"]);
+  });
+
+  it("relays: the 513th waiting one is refused", () => {
+    const { swim, hear } = driven();
+    const ask = (seqNo: number): Message => ({
+      kind: "indirect-ping",
+      seqNo,
+      target: STRANGER,
+      node: "x",
+      nack: false,
+      source: null,
+    });
+    const outputs = Array.from({ length: 600 }, (_, seqNo) => hear(B, [ask(seqNo)])).flat();
+    expect(swim.stats().relays).toBe(512);
+    expect(drops(outputs).filter((reason) => reason === "too-many-relays")).toHaveLength(88);
+  });
+
+  it("questions and broadcasts: old ones go", () => {
+    const { swim, hand } = driven({ pendingProbes: 16, broadcasts: 8 }, [STRANGER]);
+    for (let i = 0; i < 100; i++)
+      hand({ kind: "broadcast", subject: `s${i}`, body: { kind: "facts-request", names: [] } });
+    for (let round = 0; round < 400; round++)
+      hand({ kind: "timer", timer: { kind: "reconnect", round } }, 1 + round * 100);
+    expect(swim.stats().questions).toBeLessThanOrEqual(16);
+    expect(swim.stats().queued).toBeLessThanOrEqual(8);
+  });
+
+  it("datagrams keep the packet budget however much is to be spread", () => {
+    const { hand, hear } = driven();
+    for (let i = 0; i < 200; i++)
+      hand({ kind: "broadcast", subject: `s${i}`, body: { kind: "facts-request", names: [] } });
+    const outputs = hear(B, [{ kind: "ping", seqNo: 1, node: "a", source: null }]);
+    for (const output of outputs) {
+      if (output.kind === "send") expect(output.messages.length * 62 + 2).toBeLessThanOrEqual(1350);
+    }
+  });
+});
+
+describe("push/pull", () => {
+  it("a pool whose versions do not meet ours is refused whole", () => {
+    const { swim, hand } = driven();
+    const row = {
+      name: "d",
+      address: STRANGER,
+      meta: meta(9),
+      incarnation: 1,
+      state: "alive",
+      vsn: [1, 5, 2, 0, 0, 0],
+    } as const;
+    const state = { join: true, nodes: [row], facts: [] };
+    const outputs = hand({ kind: "exchanged", with: STRANGER, state, initiator: true });
+    expect(drops(outputs)).toContain("merge-refused");
+    expect(events(outputs).map((event) => event.kind)).toContain("exchange-failed");
+    expect(swim.member("d")).toBeUndefined();
+  });
+
+  it("a peer's dead are only suspected", () => {
+    const { swim, hand } = driven();
+    const row = { name: "b", address: B, meta: meta(7), incarnation: 1, state: "dead", vsn: VIPD_VSN } as const;
+    const state = { join: false, nodes: [row], facts: [] };
+    hand({ kind: "exchanged", with: C, state, initiator: true }, 5000);
+    expect(swim.member("b")?.state).toBe("suspect");
+  });
+});
