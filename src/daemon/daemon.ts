@@ -20,7 +20,6 @@ import { formatProblem, loadKeys } from "../config/load.js";
 import type { Config } from "../config/types.js";
 import type { OwnershipEvent } from "../domain/group/types.js";
 import { type Endpoint, formatEndpoint } from "../domain/messages.js";
-import { PROFILES } from "../domain/profile.js";
 import type {
   AddressHolder,
   Clock,
@@ -91,7 +90,8 @@ export class Daemon {
     const vips = config.vips.flatMap((vip) => vip.addresses);
     this.#bind = resolveBind(config.gossip.bind, { interfaces: interfacesOf(config), vips });
     const keys = loadKeys(config);
-    this.#transport = new MemberlistTransport({ bind: this.#bind, keys, log: this.#log });
+    const { label } = config.gossip;
+    this.#transport = new MemberlistTransport({ bind: this.#bind, keys, label, log: this.#log });
     this.#feed = createEventFeed({ clock: this.#clock, instance: instanceText(this.#instance), historyMax: 1000 });
     this.#resolver = createResolver({ clock: this.#clock });
     this.#engine = new Engine(
@@ -107,14 +107,14 @@ export class Daemon {
         name: config.node.name,
         address: config.gossip.advertise ?? this.#bind,
         instance: this.#instance,
-        profile: PROFILES[config.gossip.profile],
+        profile: config.gossip.timing,
         settings: settingsOf(config),
         seeds: [],
         aloneAfterMs: config.gossip.aloneAfterMs,
         codec: { encode: encodeFacts, decode: decodeFacts },
         random: randomUniform,
         measure,
-        packetBudget: transportPacketBudget({ keys }),
+        packetBudget: transportPacketBudget({ keys, label }),
       },
     );
     this.#http = createHttp({

@@ -128,10 +128,7 @@ export class Engine {
         this.#ask(output);
         return;
       case "hold":
-        holder.hold(output.addresses).then(
-          () => this.turn({ kind: "held", addresses: output.addresses }),
-          (error: unknown) => this.turn({ kind: "hold-failed", addresses: output.addresses, error: reasonOf(error) }),
-        );
+        this.#hold(output.addresses);
         return;
       case "drop":
         holder.drop(output.addresses).catch((error: unknown) => {
@@ -148,6 +145,17 @@ export class Engine {
         this.#onLeft?.();
         return;
     }
+  }
+
+  /** One address that the kernel refuses must not cost the others: then each is tried by itself. */
+  #hold(addresses: readonly string[]): void {
+    this.#parts.holder.hold(addresses).then(
+      () => this.turn({ kind: "held", addresses }),
+      (error: unknown) => {
+        if (addresses.length === 1) this.turn({ kind: "hold-failed", addresses, error: reasonOf(error) });
+        else for (const address of addresses) this.#hold([address]);
+      },
+    );
   }
 
   #exchange(peer: Endpoint, join: boolean): void {

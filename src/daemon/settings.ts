@@ -26,6 +26,8 @@ export function needsRestart(running: Config, next: Config): string[] {
     "gossip.advertise": config.gossip.advertise,
     "gossip.insecure": config.gossip.insecure,
     "gossip.profile": config.gossip.profile,
+    "gossip.timers": config.gossip.timing,
+    "gossip.label": config.gossip.label,
     "gossip.aloneAfterMs": config.gossip.aloneAfterMs,
     strictArp: config.strictArp,
     "status.listen": config.status.listen,

@@ -30,6 +30,7 @@ export class Lease {
   #until: Millis = Number.NEGATIVE_INFINITY;
   #extendedAt: Millis = Number.NEGATIVE_INFINITY;
   #catchUpSince: Millis = Number.NEGATIVE_INFINITY;
+  #accused = false;
   #recent: Millis[] = [];
   #lapses = 0;
 
@@ -61,6 +62,7 @@ export class Lease {
   /** The group holds us dead: silence until state has been exchanged. True if that is news. */
   accused(now: Millis): boolean {
     if (this.#phase !== "held") return false;
+    this.#accused = true;
     this.catchUp(now);
     return true;
   }
@@ -76,8 +78,13 @@ export class Lease {
     return this.#phase === "catching-up" && now - this.#catchUpSince >= this.#terms.catchUpMs;
   }
 
-  /** State was exchanged, or every peer failed to answer. */
-  caughtUp(now: Millis): void {
+  /**
+   * State was exchanged with a peer, or (`alone`) every peer failed to answer. Held dead by those whom we hear, and
+   * answered by nobody: others do not hear us, which counts like a lapse.
+   */
+  caughtUp(now: Millis, options: { alone: boolean }): void {
+    if (this.#accused && options.alone) this.#count(now);
+    this.#accused = false;
     this.#phase = "held";
     this.#extendNow(now);
   }
@@ -93,7 +100,7 @@ export class Lease {
   unsteady(now: Millis): string {
     this.#recent = this.#recent.filter((at) => now - at < LAPSES_WINDOW_MS);
     if (this.#recent.length < LAPSES_MAX) return "";
-    return `lease lapsed ${this.#recent.length} times within ${LAPSES_WINDOW_MS / 1000} s`;
+    return `lease lapsed (or held dead and unanswered) ${this.#recent.length} times within ${LAPSES_WINDOW_MS / 1000} s`;
   }
 
   #count(now: Millis): void {

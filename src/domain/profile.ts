@@ -2,7 +2,7 @@
  * Timing profiles: every duration that the membership and the lease need, in ms. Pure data; all of it local to a
  * host except the lease, which is gossiped. How the numbers hang together is told in ARCHITECTURE.md, "Timing".
  */
-export type ProfileName = "lan";
+export type ProfileName = "relaxed" | "lan" | "fast" | "extreme";
 
 export interface Profile {
   /** The stall of the whole network that must not lead to a false verdict. */
@@ -16,12 +16,16 @@ export interface Profile {
   readonly watchRetryMs: number;
   /** No sign of life for this long: say "suspect" to all, the suspect first. */
   readonly suspectAfterMs: number;
-  /** No sign of life for this long: say "dead" straight to all. More than stallMs + watchIntervalMs, more than the lease and an extension. */
+  /** No sign of life for this long: say "dead" straight to all. What it must exceed: domain/timing.ts. */
   readonly deadAfterMs: number;
+  /** How long the wire is asked for a suspect's VIPs before they are claimed (law 5): the last part of `deadAfterMs`. */
+  readonly askTimeoutMs: number;
 
   // The lease (law 2).
   readonly leaseMs: number;
   readonly leaseExtensionMs: number;
+  /** After a gap, peers have this long to answer; then this host goes on alone. */
+  readonly catchUpMs: number;
 
   // memberlist's own SWIM (memberlist-wire.md, section 12), for what the watch does not cover and for foreign members.
   readonly probeIntervalMs: number;
@@ -41,29 +45,87 @@ export interface Profile {
   readonly foreign: { readonly probeIntervalMs: number; readonly probeTimeoutMs: number };
 }
 
+const LAN: Profile = {
+  stallMs: 500,
+  watchers: 3,
+  watchIntervalMs: 200,
+  watchTimeoutMs: 70,
+  watchRetryMs: 50,
+  suspectAfterMs: 350,
+  deadAfterMs: 760,
+  askTimeoutMs: 90,
+  leaseMs: 450,
+  leaseExtensionMs: 100,
+  catchUpMs: 1000,
+  probeIntervalMs: 1000,
+  probeTimeoutMs: 300,
+  indirectChecks: 3,
+  suspicionMult: 4,
+  suspicionMaxTimeoutMult: 6,
+  retransmitMult: 4,
+  awarenessMaxMultiplier: 8,
+  gossipIntervalMs: 100,
+  gossipNodes: 3,
+  gossipToTheDeadMs: 30_000,
+  pushPullIntervalMs: 30_000,
+  reconnectIntervalMs: 250,
+  foreign: { probeIntervalMs: 1000, probeTimeoutMs: 500 },
+};
+
 export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
-  lan: {
-    stallMs: 500,
-    watchers: 3,
-    watchIntervalMs: 200,
-    watchTimeoutMs: 70,
-    watchRetryMs: 50,
-    suspectAfterMs: 350,
-    deadAfterMs: 760,
-    leaseMs: 450,
-    leaseExtensionMs: 100,
-    probeIntervalMs: 1000,
-    probeTimeoutMs: 300,
-    indirectChecks: 3,
-    suspicionMult: 4,
-    suspicionMaxTimeoutMult: 6,
-    retransmitMult: 4,
-    awarenessMaxMultiplier: 8,
-    gossipIntervalMs: 100,
-    gossipNodes: 3,
-    gossipToTheDeadMs: 30_000,
-    pushPullIntervalMs: 30_000,
-    reconnectIntervalMs: 250,
-    foreign: { probeIntervalMs: 1000, probeTimeoutMs: 500 },
+  /** Takeover in about 3 s: for networks whose spanning tree, firewall or hypervisor stalls for a second or two. */
+  relaxed: {
+    ...LAN,
+    stallMs: 2000,
+    watchIntervalMs: 500,
+    watchTimeoutMs: 200,
+    watchRetryMs: 150,
+    suspectAfterMs: 1200,
+    deadAfterMs: 2800,
+    askTimeoutMs: 300,
+    leaseMs: 1500,
+    leaseExtensionMs: 250,
+    catchUpMs: 2000,
+    gossipIntervalMs: 200,
+    reconnectIntervalMs: 500,
+  },
+  /** The default: within a second. */
+  lan: LAN,
+  /** Within a quarter of a second. */
+  fast: {
+    ...LAN,
+    stallMs: 120,
+    watchers: 2,
+    watchIntervalMs: 50,
+    watchTimeoutMs: 20,
+    watchRetryMs: 15,
+    suspectAfterMs: 100,
+    deadAfterMs: 210,
+    askTimeoutMs: 30,
+    leaseMs: 125,
+    leaseExtensionMs: 25,
+    catchUpMs: 500,
+    gossipIntervalMs: 50,
+    reconnectIntervalMs: 100,
+  },
+  /**
+   * Within 40 ms. The lease leaves the event loop about 13 ms for one turn, garbage collection included: without
+   * real-time scheduling (the unit's SCHED_FIFO) any busy neighbour makes it lapse.
+   */
+  extreme: {
+    ...LAN,
+    stallMs: 15,
+    watchers: 2,
+    watchIntervalMs: 8,
+    watchTimeoutMs: 4,
+    watchRetryMs: 3,
+    suspectAfterMs: 16,
+    deadAfterMs: 32,
+    askTimeoutMs: 5,
+    leaseMs: 17,
+    leaseExtensionMs: 4,
+    catchUpMs: 250,
+    gossipIntervalMs: 20,
+    reconnectIntervalMs: 100,
   },
 };

@@ -13,6 +13,7 @@ import { Ownership } from "../ownership/machine.js";
 import type { KeySpec, KeyView, OwnershipEvent, OwnershipOutput } from "../ownership/types.js";
 import { Swim, type SwimStats } from "../swim/index.js";
 import type { MemberView, SwimEvent, SwimInput, SwimOutput } from "../swim/types.js";
+import { askAfterMs } from "../timing.js";
 import { candidatesOf, differingHosts, incumbentsOf, type KnownHost } from "./candidates.js";
 import { CatchUp } from "./catch-up.js";
 import { alarmsOf, memberEvent } from "./face.js";
@@ -24,9 +25,6 @@ import { GroupView } from "./view.js";
 
 /** A name stays in conflict for so long after the rival was heard last. */
 const NAME_CONFLICT_MS = 5000;
-/** Peers that are asked at once when catching up. */
-const CATCH_UP_MS = 1000;
-const ASK_TIMEOUT_MS = 120;
 
 export class Group {
   readonly #options: GroupOptions;
@@ -67,8 +65,8 @@ export class Group {
     this.#options = options;
     this.#settings = options.settings;
     this.#store = new FactsStore({ self: options.name, instance: options.instance, codec: options.codec });
-    const { leaseMs, leaseExtensionMs } = options.profile;
-    this.#lease = new Lease({ leaseMs, extensionMs: leaseExtensionMs, catchUpMs: CATCH_UP_MS });
+    const { leaseMs, leaseExtensionMs, catchUpMs, suspectAfterMs, askTimeoutMs } = options.profile;
+    this.#lease = new Lease({ leaseMs, extensionMs: leaseExtensionMs, catchUpMs });
     this.#view = new GroupView({
       self: options.name,
       defaultLeaseMs: leaseMs + leaseExtensionMs,
@@ -80,8 +78,9 @@ export class Group {
     });
     this.#ownership = new Ownership({
       view: this.#view,
-      suspectAfterMs: options.profile.suspectAfterMs,
-      askTimeoutMs: ASK_TIMEOUT_MS,
+      suspectAfterMs,
+      askAfterMs: askAfterMs(options.profile),
+      askTimeoutMs,
     });
     this.#catchUp = new CatchUp(options.random);
     this.#configure(now);
@@ -189,17 +188,20 @@ export class Group {
         return;
       case "exchanged":
         this.#feedSwim(input, now);
-        if (input.initiator && this.#catchUp.succeeded(input.with)) this.#caughtUp(now);
+        if (input.initiator && this.#catchUp.succeeded(input.with)) this.#caughtUp(now, { alone: false });
         return;
       case "exchange-failed":
         this.#feedSwim(input, now);
-        if (this.#catchUp.failed(input.with)) this.#caughtUp(now);
+        if (this.#catchUp.failed(input.with)) this.#caughtUp(now, { alone: true });
         return;
       case "timer":
         this.#timer(input.timer, now);
         return;
       case "queue-drained":
-        if (this.#lease.phase === "thawing") this.#beginCatchUp(now);
+        if (this.#lease.phase !== "thawing") return;
+        // What was queued may have armed timers of the past: once more, everything starts anew.
+        this.#feedSwim({ kind: "thawed" }, now);
+        this.#beginCatchUp(now);
         return;
       case "link":
         this.#links.set(input.link.name, input.link);
@@ -249,7 +251,7 @@ export class Group {
       case "lease":
         this.#arm({ kind: "lease" }, now + this.#options.profile.leaseExtensionMs);
         if (this.#healthy) this.#lease.extend(now);
-        if (this.#ready && this.#lease.catchUpOverdue(now)) this.#caughtUp(now);
+        if (this.#ready && this.#lease.catchUpOverdue(now)) this.#caughtUp(now, { alone: true });
         if (this.#expireDisputes(now)) this.#changed();
         if (this.#barred(now) !== this.#barredSeen) this.#dirty = true;
         return;
@@ -415,14 +417,15 @@ export class Group {
     this.#ownership.setActive(false, now);
     const peers = this.#catchUp.begin(this.#swim.members());
     for (const peer of peers) this.#out.push({ kind: "exchange", with: peer, join: true });
-    if (peers.length === 0) this.#caughtUp(now);
+    if (peers.length === 0) this.#caughtUp(now, { alone: true });
   }
 
-  #caughtUp(now: Millis): void {
+  #caughtUp(now: Millis, options: { alone: boolean }): void {
     if (this.#lease.phase !== "catching-up" || !this.#ready) return;
     this.#catchUp.end();
-    this.#lease.caughtUp(now);
-    this.#event("info", "lease.caught-up", {}, "caught up with the group");
+    this.#lease.caughtUp(now, options);
+    const text = options.alone ? "no peer answered: going on alone" : "caught up with the group";
+    this.#event("info", "lease.caught-up", { alone: options.alone }, text);
     this.#dirty = true;
   }
 
@@ -430,7 +433,7 @@ export class Group {
     this.#ready = true;
     this.#readyAt = now;
     this.#readyReason = reason;
-    this.#lease.caughtUp(now);
+    this.#lease.caughtUp(now, { alone: false });
     this.#dirty = true;
     this.#event("info", "group.ready", { reason }, reason);
     for (const member of this.#swim.members()) if (!member.self) this.#greet(member.name, now);
@@ -486,7 +489,7 @@ export class Group {
     this.#hostsNow = null;
     this.#digestNow = null;
     this.#differingNow.clear();
-    this.#view.forgetMacs();
+    this.#view.forget();
   }
 
   /** Eligibility interrupts settling; settling decides who ranks behind whom. */

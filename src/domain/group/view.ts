@@ -1,6 +1,6 @@
 /**
  * What the ownership machine sees of the group: membership and facts behind one narrow interface. Boundary: reading
- * only; the map from MAC to member is kept until facts change.
+ * only; what is derived from facts is kept until they change.
  */
 import type { Facts } from "../facts.js";
 import type { MemberState, Millis } from "../messages.js";
@@ -21,6 +21,7 @@ export interface ViewSource {
 export class GroupView implements View {
   readonly #source: ViewSource;
   #macs: Map<string, string> | null = null;
+  #shortestLeaseMs: Millis | null = null;
 
   constructor(source: ViewSource) {
     this.#source = source;
@@ -41,6 +42,17 @@ export class GroupView implements View {
   leaseOf(member: string): Millis {
     const facts = this.#source.facts(member);
     return facts === undefined ? this.#source.defaultLeaseMs : facts.leaseMs + facts.leaseExtensionMs;
+  }
+
+  /**
+   * Where all have one lease, our own last sign of it will do: the verdict's patience is longer than its lease. A judge of
+   * a faster profile than the judged leaves us only the instant of the verdict.
+   */
+  silentSince(member: string): Millis {
+    const heardAt = this.lastHeardAt(member);
+    this.#shortestLeaseMs ??= Math.min(...this.#source.names().map((name) => this.leaseOf(name)));
+    if (this.leaseOf(member) <= this.#shortestLeaseMs) return heardAt;
+    return Math.max(heardAt, this.#source.member(member)?.since ?? heardAt);
   }
 
   draining(member: string): boolean {
@@ -67,8 +79,10 @@ export class GroupView implements View {
     return this.#source.linkUp(group);
   }
 
-  forgetMacs(): void {
+  /** Facts changed: what was derived from them is stale. */
+  forget(): void {
     this.#macs = null;
+    this.#shortestLeaseMs = null;
   }
 
   #collectMacs(): Map<string, string> {

@@ -28,7 +28,7 @@ export function decide(ctx: Context, key: Key, now: Millis): void {
       hold(ctx, key, `${holder} left`, now);
       return;
     }
-    const notBefore = ctx.view.lastHeardAt(holder) + ctx.view.leaseOf(holder);
+    const notBefore = ctx.view.silentSince(holder) + ctx.view.leaseOf(holder);
     if (now < notBefore) {
       key.reason = `waiting out the lease of ${holder}`;
       arm(ctx, key, "claim-again", notBefore);

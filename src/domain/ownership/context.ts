@@ -43,14 +43,28 @@ export function enter(ctx: Context, key: Key, state: KeyState, reason: string, n
   note(ctx, level, `vip.${state}`, key, { from, tookMs, reason }, `${key.spec.key}: ${from} -> ${state}: ${reason}`);
 }
 
+/** Answers for the key (again), naming the heir whose announcement silences us. Re-arms what had yielded. */
 export function answer(ctx: Context, key: Key): void {
-  const heir = key.state === "releasing" ? key.successor : key.elected.heir;
-  const heirMac = heir === null ? null : ctx.view.macOf(heir, key.spec.group);
+  key.namedHeir = heirMacOf(ctx, key);
+  const heirMac = key.namedHeir;
   ctx.out.own(
     placesOf(key)
       .filter((at) => !key.evidenced.has(at.address))
       .map((at) => ({ ...at, heirMac })),
   );
+}
+
+/**
+ * Names another heir to the responder. Only if it is another one: to own anew what is owned already would take back
+ * a yield of which the news is still on its way.
+ */
+export function nameHeir(ctx: Context, key: Key): void {
+  if (heirMacOf(ctx, key) !== key.namedHeir) answer(ctx, key);
+}
+
+function heirMacOf(ctx: Context, key: Key): string | null {
+  const heir = key.state === "releasing" ? key.successor : key.elected.heir;
+  return heir === null ? null : ctx.view.macOf(heir, key.spec.group);
 }
 
 export function announce(ctx: Context, key: Key, now: Millis): void {

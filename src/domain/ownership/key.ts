@@ -17,6 +17,8 @@ export interface Key {
   successor: string | null;
   /** Addresses that we stopped answering for although `owned` or `releasing`: the new owner's announcement was seen. */
   evidenced: Set<string>;
+  /** The heir's MAC that the responder was told last; undefined: it does not answer for the key. */
+  namedHeir: string | null | undefined;
   /** Whose announcement was heard last, and when. */
   heard: { member: string; at: Millis } | null;
   /** The lease lapsed while it was owned: others may have taken it over. */
@@ -47,6 +49,7 @@ export function newKey(spec: KeySpec, now: Millis): Key {
     holder: null,
     successor: null,
     evidenced: new Set(),
+    namedHeir: undefined,
     heard: null,
     doubtful: false,
     stamp: 0,

@@ -19,8 +19,9 @@ const HOLD_FAILED_PAUSE_MS = 10_000;
 
 export interface OwnershipOptions {
   readonly view: View;
-  /** The profile's: a question during a suspicion is asked when the suspect's lease has run out. */
+  /** The profile's: how long a suspect has been silent at least, and from which silence on the wire is asked. */
   readonly suspectAfterMs: number;
+  readonly askAfterMs: number;
   readonly askTimeoutMs: number;
 }
 

@@ -11,6 +11,13 @@ import type { Answer, View, WireVerdict } from "./types.js";
 const SAMPLE_MAX = 64;
 const FRESH_MS = 1000;
 
+export interface QuestionTerms {
+  readonly view: View;
+  readonly suspectAfterMs: number;
+  readonly askAfterMs: number;
+  readonly askTimeoutMs: number;
+}
+
 interface Question {
   readonly id: number;
   /** Member whose suspicion it was asked in; null: one key's own question. */
@@ -23,7 +30,7 @@ interface Question {
 }
 
 export class Questions {
-  readonly #options: { view: View; suspectAfterMs: number; askTimeoutMs: number };
+  readonly #options: QuestionTerms;
   readonly #out: Outbox;
   readonly #open = new Map<number, Question>();
   readonly #aboutMember = new Map<string, Question[]>();
@@ -32,16 +39,21 @@ export class Questions {
   readonly #batch = new Map<string, Question>();
   #nextId = 1;
 
-  constructor(options: { view: View; suspectAfterMs: number; askTimeoutMs: number }, out: Outbox) {
+  constructor(options: QuestionTerms, out: Outbox) {
     this.#options = options;
     this.#out = out;
   }
 
-  /** Arms the question about a suspect for when its lease has run out: before, its responder may rightly answer. */
+  /**
+   * Arms the question about a suspect: so late that its lease has run out (before, its responder may rightly answer), so
+   * early that the answer is there when the verdict comes. A watcher of it may have heard less of it than we have.
+   */
   schedule(member: string, now: Millis): void {
-    const lease = this.#options.view.leaseOf(member);
+    const { view, suspectAfterMs, askAfterMs } = this.#options;
+    const heardAt = view.lastHeardAt(member);
+    const silentSince = Math.min(now, Math.max(heardAt, now - suspectAfterMs));
     this.#aboutMember.delete(member);
-    this.#out.arm({ kind: "question", member }, now + Math.max(0, lease - this.#options.suspectAfterMs) + 10);
+    this.#out.arm({ kind: "question", member }, Math.max(silentSince + askAfterMs, heardAt + view.leaseOf(member)));
   }
 
   /** Asks for the keys that this host would inherit from a suspect, at most a sample an interface. */

@@ -3,7 +3,7 @@
  * until its second round. Purpose: when to leave, on what evidence to fall silent. Boundary: pure transitions of one key.
  */
 import type { Millis } from "../messages.js";
-import { announce, answer, arm, type Context, enter, note } from "./context.js";
+import { announce, answer, arm, type Context, enter, nameHeir, note } from "./context.js";
 import { type Key, placesOf, silentFor } from "./key.js";
 
 /** A former owner goes on accepting for so long after it went silent, unless the second round is heard before. */
@@ -27,7 +27,7 @@ export function keep(ctx: Context, key: Key, now: Millis): void {
     answer(ctx, key);
     announce(ctx, key, now);
     if (key.elected.heir !== null) ctx.out.claimed(key.elected.heir, 1, key.spec.addresses);
-  } else answer(ctx, key);
+  } else nameHeir(ctx, key);
 }
 
 /** Owned or releasing, and elected elsewhere. */
@@ -43,14 +43,14 @@ export function leave(ctx: Context, key: Key, now: Millis): void {
     if (successor === key.successor) return;
     key.successor = successor;
     key.reason = `to ${successor}`;
-    answer(ctx, key);
+    nameHeir(ctx, key);
     useOldEvidence(ctx, key, now);
   } else if (ctx.view.drifted(group) && !ctx.stopping && !ctx.view.draining(ctx.view.self)) {
     key.reason = "configurations differ: no planned moves";
   } else {
     key.successor = successor;
     enter(ctx, key, "releasing", `to ${successor}`, now);
-    answer(ctx, key);
+    nameHeir(ctx, key);
     useOldEvidence(ctx, key, now);
   }
 }
@@ -67,8 +67,11 @@ export function takeBack(ctx: Context, key: Key, now: Millis): void {
   key.evidenced.clear();
   key.successor = null;
   enter(ctx, key, "owned", "elected again before the hand-over was done", now);
+  if (!wasSilent) {
+    nameHeir(ctx, key);
+    return;
+  }
   answer(ctx, key);
-  if (!wasSilent) return;
   announce(ctx, key, now);
   if (successor !== null) ctx.out.claimed(successor, 1, key.spec.addresses);
 }
@@ -87,6 +90,7 @@ export function letGo(ctx: Context, key: Key, reason: string, now: Millis): void
   ctx.out.silence(placesOf(key));
   if (key.spec.local) ctx.out.drop(key.spec.addresses);
   key.evidenced.clear();
+  key.namedHeir = undefined;
   key.held.clear();
   key.successor = null;
   key.doubtful = false;

@@ -21,6 +21,8 @@ export interface View {
   /** undefined: never met, or forgotten. */
   state(member: string): MemberState | undefined;
   lastHeardAt(member: string): Millis;
+  /** The latest instant at which it may have shown life to whoever judged it: law 2's leases count from here. */
+  silentSince(member: string): Millis;
   /** Lease plus one extension that the member gossiped, ms (law 2). */
   leaseOf(member: string): Millis;
   draining(member: string): boolean;

@@ -3,7 +3,7 @@ import { LAPSES_MAX, Lease } from "../../../src/domain/lease.js";
 
 function held(now: number): Lease {
   const lease = new Lease({ leaseMs: 450, extensionMs: 100, catchUpMs: 1000 });
-  lease.caughtUp(now);
+  lease.caughtUp(now, { alone: false });
   return lease;
 }
 
@@ -32,7 +32,7 @@ describe("the lease (law 2)", () => {
     lease.catchUp(500);
     expect(lease.catchUpOverdue(1499)).toBe(false);
     expect(lease.catchUpOverdue(1500)).toBe(true);
-    lease.caughtUp(1500);
+    lease.caughtUp(1500, { alone: true });
     expect(lease.until).toBe(1950);
   });
 
@@ -44,6 +44,21 @@ describe("the lease (law 2)", () => {
     expect(lease.lapses).toBe(0);
   });
 
+  it("counts it like a lapse when those who hold it dead do not answer", () => {
+    const lease = held(0);
+    for (let now = 1000; now <= 3000; now += 1000) {
+      lease.accused(now);
+      lease.caughtUp(now + 500, { alone: true });
+    }
+    expect(lease.unsteady(3500)).toContain("3 times");
+    const answered = held(0);
+    for (let now = 1000; now <= 3000; now += 1000) {
+      answered.accused(now);
+      answered.caughtUp(now + 5, { alone: false });
+    }
+    expect(answered.unsteady(3500)).toBe("");
+  });
+
   it("makes the host ineligible when it lapses again and again, and forgives with time", () => {
     const lease = held(0);
     let now = 0;
@@ -51,7 +66,7 @@ describe("the lease (law 2)", () => {
       expect(lease.unsteady(now)).toBe("");
       now += 1000;
       lease.lapsed(now);
-      lease.caughtUp(now);
+      lease.caughtUp(now, { alone: false });
     }
     expect(lease.unsteady(now)).toContain("3 times");
     expect(lease.unsteady(now + 60_000)).toBe("");

@@ -18,7 +18,7 @@ class World implements View {
   link = true;
   drainingHosts = new Set<string>();
   now = 0;
-  readonly machine = new Ownership({ view: this, suspectAfterMs: 350, askTimeoutMs: 120 });
+  readonly machine = new Ownership({ view: this, suspectAfterMs: 350, askAfterMs: 655, askTimeoutMs: 90 });
   /** All outputs since the last `take`. */
   #out: OwnershipOutput[] = [];
 
@@ -34,6 +34,9 @@ class World implements View {
     return this.states.get(member);
   }
   lastHeardAt() {
+    return this.heardAt;
+  }
+  silentSince() {
     return this.heardAt;
   }
   leaseOf() {
@@ -150,8 +153,8 @@ describe("ownership: claiming", () => {
     world.states.set("b", "suspect");
     world.machine.memberChanged("b", "suspect", 1000);
     const arm = world.take("arm")[0] as Extract<OwnershipOutput, { kind: "arm" }>;
-    expect(arm.at).toBe(1210);
-    world.now = 1210;
+    expect(arm.at).toBe(1305);
+    world.now = 1305;
     world.machine.timer(arm.timer, world.now);
     world.answer(null);
     world.now = 1410;
@@ -182,7 +185,7 @@ describe("ownership: claiming", () => {
 
 describe("ownership: make before break (law 6)", () => {
   it("answers until the heir's announcement is seen, accepts until its second round", () => {
-    const world = new World().own().elect("b", "c");
+    const world = new World().own("c").elect("b", "c");
     expect(world.key.state).toBe("releasing");
     const own = world.take("own")[0] as Extract<OwnershipOutput, { kind: "own" }>;
     expect(own.intents[0]!.heirMac).toBe(MAC.b);
@@ -201,6 +204,16 @@ describe("ownership: make before break (law 6)", () => {
     expect(world.kinds()).toEqual(["silence"]);
   });
 
+  it("does not own anew what it owns, lest it takes back a yield that it does not know of yet", () => {
+    const world = new World().own("b");
+    world.elect("a", "b");
+    world.machine.setActive(false, 1);
+    world.machine.setActive(true, 2);
+    expect(world.kinds()).toEqual([]);
+    world.elect("a", "c");
+    expect(world.kinds()).toEqual(["own"]);
+  });
+
   it("keeps serving without evidence and without a claimer", () => {
     const world = new World().own().elect("b");
     world.take();
@@ -214,7 +227,7 @@ describe("ownership: make before break (law 6)", () => {
     const world = new World().own().elect("b");
     world.take();
     world.elect("a", "b");
-    expect(world.kinds()).toEqual(["own"]);
+    expect(world.kinds()).toEqual([]);
     world.elect("b", "a");
     world.machine.claimHeard({ address: V, mac: MAC.b, yielded: true }, 5);
     world.take();
