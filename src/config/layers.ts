@@ -69,9 +69,9 @@ export function layer(input: LayerInput): Layers {
 
   const definitions: Record<string, unknown> = {};
   for (const key of keys) {
-    // "vips" is checked item by item in vips.ts; here it only has to come through.
+    // Objects were checked in the file; "vips" is checked item by item in vips.ts. Here they only have to come through.
     const accept = (value: unknown) => {
-      if (value === undefined || key.path === "vips" || key.path === "node.labels" || value === UNSET) return;
+      if (value === undefined || isBoxed(key) || value === UNSET) return;
       const found = checkShape(value, key.schema, key.path);
       if (found.length > 0) broken.add(key.path);
       const from = outside.source.get(key.path);
@@ -81,7 +81,7 @@ export function layer(input: LayerInput): Layers {
     };
     const definition = {
       doc: key.schema.description,
-      default: key.schema.default === undefined || key.path === "node.labels" ? UNSET : key.schema.default,
+      default: key.schema.default === undefined || isBoxed(key) ? UNSET : key.schema.default,
       format: FORMAT_PREFIX + kindOf(key.schema),
       ...(key.variable === null ? {} : { env: key.variable }),
       accept,
@@ -96,7 +96,8 @@ export function layer(input: LayerInput): Layers {
   const values = new Map<string, unknown>();
   for (const key of keys) {
     const value: unknown = (config as unknown as { get(path: string): unknown }).get(key.path);
-    if (value !== UNSET && !broken.has(key.path)) values.set(key.path, unbox(key.path, value));
+    if (value !== UNSET && !broken.has(key.path))
+      values.set(key.path, isBoxed(key) ? (value as readonly unknown[])[0] : value);
   }
   return { values, problems, warnings };
 }
@@ -123,15 +124,15 @@ function fileLayer(raw: unknown, to: { keys: readonly Leaf[]; problems: Problem[
     } else if (checkShape(value, key.schema, key.path).length > 0) {
       to.broken.add(key.path);
     } else {
-      place(tree, key.path, key.path === "node.labels" ? [value] : value);
+      place(tree, key.path, isBoxed(key) ? [value] : value);
     }
   }
   return tree;
 }
 
-/** Objects travel through convict in a list of one, since it takes keys with dots in them apart. */
-function unbox(path: string, value: unknown): unknown {
-  return path === "vips" || path === "node.labels" ? (value as readonly unknown[])[0] : value;
+/** Objects travel through convict in a list of one, since it takes keys with dots in them apart. So does "vips". */
+function isBoxed(key: Leaf): boolean {
+  return key.path === "vips" || key.schema.type === "object";
 }
 
 function place(tree: Record<string, unknown>, path: string, value: unknown): void {

@@ -4,6 +4,9 @@
  * that fits, a name that is free) is vips.ts's and semantics.ts's business. Pure data.
  */
 
+import { PROFILES } from "../domain/profile.js";
+import type { TimerName } from "../domain/timing.js";
+
 /** The part of JSON Schema that we use; shape.ts understands exactly this. */
 export interface Schema {
   readonly type?: JsonType | readonly JsonType[];
@@ -60,6 +63,25 @@ const node = section("This host.", {
   },
 });
 
+/** The timers that can be set: least, most, what it is. What they must be to each other: domain/timing.ts. */
+const TIMERS: Readonly<Record<TimerName, readonly [least: number, most: number, what: string]>> = {
+  watchIntervalMs: [5, 10_000, "A watcher hears of its host, or asks it, this often."],
+  watchTimeoutMs: [2, 10_000, "No answer after this long: it is asked again, through others as well."],
+  watchRetryMs: [2, 10_000, "Until it answers, it is asked this often."],
+  suspectAfterMs: [10, 60_000, "Silent for this long: suspect, and told so."],
+  deadAfterMs: [20, 120_000, "Silent for this long: dead."],
+  askTimeoutMs: [3, 5000, "How long the wire is asked who answers before VIPs are claimed."],
+  leaseMs: [10, 60_000, "The responder falls silent this long after the control plane's last extension."],
+  leaseExtensionMs: [3, 10_000, "The lease is extended this often."],
+  catchUpMs: [50, 60_000, "After a gap, peers have this long to answer."],
+  probeIntervalMs: [100, 60_000, "memberlist's probing, for hosts that this one does not watch."],
+  probeTimeoutMs: [20, 60_000, "No answer to a probe after this long: others are asked."],
+  gossipIntervalMs: [10, 10_000, "News is passed on this often."],
+  gossipToTheDeadMs: [1000, DURATION_MS_MAX, "The dead are told for this long, so that they can refute."],
+  pushPullIntervalMs: [1000, DURATION_MS_MAX, "Whole states are exchanged this often."],
+  reconnectIntervalMs: [50, 10_000, "Lost hosts are tried this often."],
+};
+
 const gossip = section("How the hosts of the group talk to each other (UDP and TCP).", {
   bind: {
     type: ["string", "integer"],
@@ -96,9 +118,30 @@ const gossip = section("How the hosts of the group talk to each other (UDP and T
   },
   profile: {
     type: "string",
-    description: "Timing: `lan` takes a dead host's VIPs over within a second.",
-    enum: ["lan"],
+    description:
+      "How soon a dead host's VIPs are taken over, and which stall of the whole network is ridden out: `relaxed` 3 s (2 s), `lan` 1 s (0.5 s), `fast` 250 ms (120 ms), `extreme` 40 ms (15 ms; only with the unit's real-time scheduling).",
+    enum: Object.keys(PROFILES),
     default: "lan",
+  },
+  timers: {
+    type: "object",
+    description:
+      "Single durations of the profile, changed; checked together. Not needed as a rule: take another profile instead.",
+    additionalProperties: false,
+    default: {},
+    properties: Object.fromEntries(
+      Object.entries(TIMERS).map(([name, [minimum, maximum, description]]) => [
+        name,
+        { type: "integer", description: `ms. ${description}`, minimum, maximum },
+      ]),
+    ),
+    examples: [{ deadAfterMs: 1000 }],
+  },
+  label: {
+    type: "string",
+    description: "Name of this group in its datagrams: hosts with another label are not heard. The same on every host.",
+    maxLength: 255,
+    default: "",
   },
   aloneAfterMs: {
     type: "integer",

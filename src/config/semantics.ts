@@ -4,6 +4,8 @@
  */
 import { canonicalAddress, fitForVip } from "../domain/address.js";
 import type { Endpoint } from "../domain/messages.js";
+import { PROFILES, type Profile, type ProfileName } from "../domain/profile.js";
+import { brokenRules, stallRiddenOutMs, type TimerName } from "../domain/timing.js";
 import { parseEndpoint } from "./endpoint.js";
 import { joinPath } from "./json.js";
 import { GOSSIP_PORT } from "./schema.js";
@@ -48,7 +50,8 @@ export function makeConfig(input: Omit<Context, "problems" | "warnings">): {
       join,
       keyFile,
       insecure,
-      profile: get<Config["gossip"]["profile"]>("gossip.profile", "lan"),
+      label: get("gossip.label", ""),
+      ...readTiming(context),
       aloneAfterMs: get("gossip.aloneAfterMs", join.length === 0 ? 0 : ALONE_AFTER_MS),
     },
     vips: context.vips.groups,
@@ -189,6 +192,21 @@ function joinEntry(text: string, path: string, context: Context): { host: string
   else if (isUnspecified(parsed.host)) problem(context, path, `${parsed.host} is no address of a host`);
   else return { host: parsed.host, port: parsed.port ?? GOSSIP_PORT };
   return null;
+}
+
+/** The profile, and in it the durations that were set: each rule that they break is a problem of one that was set. */
+function readTiming(context: Context): Pick<Config["gossip"], "profile" | "timing"> {
+  const profile = (context.values.get("gossip.profile") as ProfileName | undefined) ?? "lan";
+  const set = (context.values.get("gossip.timers") as Partial<Record<TimerName, number>> | undefined) ?? {};
+  const timing: Profile = { ...PROFILES[profile], ...set };
+  for (const { timers, text } of brokenRules(timing)) {
+    const culprit = timers.find((timer) => set[timer] !== undefined) ?? timers[0];
+    const values = timers.map(
+      (timer) => `${timer} ${timing[timer]}${set[timer] === undefined ? ` by ${profile}` : ""}`,
+    );
+    problem(context, joinPath("gossip.timers", culprit), `${text} (${values.join(", ")})`);
+  }
+  return { profile, timing: { ...timing, stallMs: Math.max(0, Math.floor(stallRiddenOutMs(timing))) } };
 }
 
 function readListen(bind: Config["gossip"]["bind"], context: Context): Config["status"]["listen"] {

@@ -3,7 +3,7 @@
  * Boundary: types only; everything canonical: addresses in RFC 5952 form, ranges and CIDR blocks expanded.
  */
 import type { Endpoint } from "../domain/messages.js";
-import type { ProfileName } from "../domain/profile.js";
+import type { Profile, ProfileName } from "../domain/profile.js";
 
 export interface Config {
   readonly node: {
@@ -19,7 +19,10 @@ export interface Config {
     readonly join: readonly { readonly host: string; readonly port: number }[];
     readonly keyFile: string | null;
     readonly insecure: boolean;
+    readonly label: string;
     readonly profile: ProfileName;
+    /** The profile with `gossip.timers` in it; keeps the rules of domain/timing.ts. */
+    readonly timing: Profile;
     readonly aloneAfterMs: number;
   };
   readonly vips: readonly VipGroup[];

@@ -4,6 +4,7 @@ import { groupDigest } from "../../../src/config/digest.js";
 import { readKeyRing } from "../../../src/config/keyring.js";
 import { formatProblem, type LoadOptions, loadConfig } from "../../../src/config/load.js";
 import { SCHEMA } from "../../../src/config/schema.js";
+import { PROFILES } from "../../../src/domain/profile.js";
 
 const root = new URL("../../../", import.meta.url);
 const KEY = Buffer.alloc(32, 7).toString("base64");
@@ -129,7 +130,43 @@ describe("a malformed configuration is refused with the path", () => {
     ["advertise is every address", gossip({ advertise: "0.0.0.0:1" }), "gossip.advertise: 0.0.0.0 is every address"],
     ["join is bad", gossip({ join: ["ok:1", "10.0.0.300:1"] }), "gossip.join[1]: "],
     ["join no list", gossip({ join: "10.0.0.2:7979" }), "gossip.join: must be a list"],
-    ["profile of a later issue", gossip({ profile: "fast" }), 'gossip.profile: "fast" is not one of "lan"'],
+    [
+      "profile",
+      gossip({ profile: "fasst" }),
+      'gossip.profile: "fasst" is not one of "relaxed", "lan", "fast", "extreme"',
+    ],
+    [
+      "timer unknown",
+      gossip({ timers: { deadAfter: 900 } }),
+      'gossip.timers.deadAfter: unknown key; did you mean "deadAfterMs"?',
+    ],
+    [
+      "timer no number",
+      gossip({ timers: { leaseMs: "1s" } }),
+      'gossip.timers.leaseMs: must be a whole number, is the text "1s"',
+    ],
+    [
+      "timer out of bounds",
+      gossip({ timers: { leaseMs: 5 } }),
+      "gossip.timers.leaseMs: 5 is not possible: must be at least 10",
+    ],
+    ["timers no object", gossip({ timers: [] }), "gossip.timers: must be an object"],
+    [
+      "dead before the lease is over",
+      gossip({ timers: { deadAfterMs: 600 } }),
+      "gossip.timers.deadAfterMs: deadAfterMs must be at least 752 ms (leaseMs + watchIntervalMs + askTimeoutMs and 2 % for late timers): a host that stalls may answer until its lease ends",
+    ],
+    [
+      "a lease that outlasts the profile's patience: the timer that was set is named",
+      gossip({ profile: "fast", timers: { leaseMs: 200 } }),
+      "gossip.timers.leaseMs: deadAfterMs must be at least 285 ms",
+    ],
+    [
+      "a lease of one extension",
+      gossip({ timers: { leaseExtensionMs: 300 } }),
+      "gossip.timers.leaseExtensionMs: leaseMs must be at least 900 ms",
+    ],
+    ["label too long", gossip({ label: "é".repeat(128) }), "has 256 bytes, at most 255"],
     ["aloneAfterMs fraction", gossip({ aloneAfterMs: 1.5 }), "gossip.aloneAfterMs: must be a whole number"],
     [
       "no key",
@@ -243,6 +280,15 @@ describe("what is accepted", () => {
     ]);
     expect(problemsOf(good, { env: { VIPD_NODE_WEIGHT: "12abc" } })).toContain('"12abc" (from VIPD_NODE_WEIGHT)');
     expect(problemsOf(good, { env: { VIPD_GOSSIP_INSECURE: "yes" } })).toContain("must be true or false");
+  });
+
+  it("timers change single durations of the profile; the stall that is ridden out follows", () => {
+    const { gossip: plain } = accept(good).config;
+    expect(plain).toMatchObject({ profile: "lan", label: "", timing: { deadAfterMs: 760, leaseMs: 450 } });
+    const { timing, label } = accept(gossip({ profile: "fast", label: "blue", timers: { deadAfterMs: 500 } })).config
+      .gossip;
+    expect(label).toBe("blue");
+    expect(timing).toEqual({ ...PROFILES.fast, deadAfterMs: 500, stallMs: 440 });
   });
 
   it("labels with dots in their keys, failback never, and dotted flags", () => {

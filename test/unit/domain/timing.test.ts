@@ -1,0 +1,48 @@
+/** The rules that hold a profile together (ARCHITECTURE.md, "Timing"). */
+import { describe, expect, it } from "vitest";
+import { PROFILES, type Profile, type ProfileName } from "../../../src/domain/profile.js";
+import { askAfterMs, brokenRules, slackMs, stallRiddenOutMs } from "../../../src/domain/timing.js";
+
+const all = Object.entries(PROFILES) as [ProfileName, Profile][];
+
+describe.each(all)("profile %s", (name, profile) => {
+  it("breaks no rule", () => {
+    expect(brokenRules(profile)).toEqual([]);
+  });
+
+  it("rides out the stall that it promises", () => {
+    expect(stallRiddenOutMs(profile)).toBeGreaterThanOrEqual(profile.stallMs);
+  });
+
+  it("asks the wire when a stalled owner's lease is over, and has the answer before the verdict", () => {
+    expect(askAfterMs(profile)).toBeGreaterThanOrEqual(profile.leaseMs + profile.watchIntervalMs);
+    expect(askAfterMs(profile)).toBeGreaterThanOrEqual(profile.leaseMs + profile.leaseExtensionMs);
+    expect(askAfterMs(profile) + profile.askTimeoutMs + slackMs(profile)).toBeLessThanOrEqual(profile.deadAfterMs);
+  });
+
+  it("claims no earlier than law 2 allows, and asks again several times before the verdict", () => {
+    expect(profile.deadAfterMs).toBeGreaterThan(profile.leaseMs + profile.leaseExtensionMs);
+    const noticedMs = profile.watchIntervalMs + profile.watchTimeoutMs;
+    expect((profile.deadAfterMs - noticedMs) / profile.watchRetryMs).toBeGreaterThan(4);
+  });
+
+  it("takes over in the time that is measured", () => {
+    const medianMs = { relaxed: 3000, lan: 800, fast: 250, extreme: 40 }[name];
+    expect(profile.deadAfterMs).toBeLessThan(medianMs);
+  });
+});
+
+describe("a rule that is broken", () => {
+  it.each<[string, Partial<Profile>, string, string]>([
+    ["patience below the lease", { deadAfterMs: 700 }, "deadAfterMs", "at least 754 ms"],
+    ["suspicion before an answer is late", { suspectAfterMs: 200 }, "suspectAfterMs", "at least 270 ms"],
+    ["suspicion after the lease", { suspectAfterMs: 600 }, "suspectAfterMs", "at most 550 ms"],
+    ["an extension too coarse", { leaseExtensionMs: 200 }, "leaseMs", "at least 600 ms"],
+    ["a retry slower than the first", { watchRetryMs: 90 }, "watchRetryMs", "at most 70 ms"],
+    ["a timeout beyond the interval", { watchTimeoutMs: 210 }, "watchTimeoutMs", "at most 200 ms"],
+  ])("%s is named with its bound", (_what, change, timer, bound) => {
+    const broken = brokenRules({ ...PROFILES.lan, ...change });
+    expect(broken.map((rule) => rule.timers[0])).toContain(timer);
+    expect(broken.find((rule) => rule.timers[0] === timer)?.text).toContain(bound);
+  });
+});
