@@ -5,10 +5,18 @@
 import type { Clock } from "../ports.js";
 import { bootTimeMs } from "./native.js";
 
-export const bootClock: Clock = {
-  now: bootTimeMs,
-  wall: (at) => new Date(Date.now() - (bootTimeMs() - at)).toISOString(),
-};
+/** A wall clock that differs by more was set (NTP step, operator); less is the reading's own jitter. */
+const STEP_MS = 20;
+let offsetMs = Date.now() - bootTimeMs();
+
+/** The same instant gives the same text each time, unless the wall clock was set. */
+function wall(at: number): string {
+  const offsetNowMs = Date.now() - bootTimeMs();
+  if (Math.abs(offsetNowMs - offsetMs) > STEP_MS) offsetMs = offsetNowMs;
+  return new Date(at + offsetMs).toISOString();
+}
+
+export const bootClock: Clock = { now: bootTimeMs, wall };
 
 export function createClock(): Clock {
   return bootClock;

@@ -26,6 +26,10 @@ import { GroupView } from "./view.js";
 /** A name stays in conflict for so long after the rival was heard last. */
 const NAME_CONFLICT_MS = 5000;
 
+/** After the start, claims wait until the view was unchanged for a watch interval and this; at most so long. */
+const REST_MARGIN_MS = 50;
+const REST_MAX_MS = 1500;
+
 export class Group {
   readonly #options: GroupOptions;
   readonly #swim: Swim;
@@ -47,6 +51,9 @@ export class Group {
   #ready = false;
   #readyReason = "starting: has not exchanged state with a peer yet";
   #readyAt: Millis = Number.NEGATIVE_INFINITY;
+  /** The view has come to rest after the start: claims before would be made on half a group. */
+  #rested = false;
+  #viewChangedAt: Millis = Number.NEGATIVE_INFINITY;
   #draining = false;
   #leaving = false;
   #healthy = true;
@@ -258,6 +265,9 @@ export class Group {
       case "alone":
         if (!this.#ready) this.#becomeReady("alone: no peer answered", now);
         return;
+      case "rest":
+        this.#awaitRest(now);
+        return;
       case "settle":
         this.#settling.settle(now);
         this.#dirty = true;
@@ -437,6 +447,19 @@ export class Group {
     this.#dirty = true;
     this.#event("info", "group.ready", { reason }, reason);
     for (const member of this.#swim.members()) if (!member.self) this.#greet(member.name, now);
+    this.#viewChangedAt = now;
+    this.#awaitRest(now);
+  }
+
+  /** At a cold start views merge for a moment: claiming meanwhile would move VIPs to and fro. Bounded. */
+  #awaitRest(now: Millis): void {
+    const restMs = this.#options.profile.watchIntervalMs + REST_MARGIN_MS;
+    const alone = this.#hosts().length <= 1;
+    const restAt = Math.min(this.#viewChangedAt + restMs, this.#readyAt + REST_MAX_MS);
+    if (alone || now >= restAt) {
+      this.#rested = true;
+      this.#dirty = true;
+    } else this.#arm({ kind: "rest" }, restAt);
   }
 
   #barred(now: Millis): string {
@@ -474,7 +497,7 @@ export class Group {
       }
       this.#reelect(now);
       this.#ownership.setBarred(this.#barred(now), now);
-      this.#ownership.setActive(this.#ready && this.#lease.phase === "held", now);
+      this.#ownership.setActive(this.#rested && this.#lease.phase === "held", now);
     }
     const deeds = this.#ownership.flush();
     for (const output of deeds) this.#takeOwnership(output);
@@ -486,6 +509,7 @@ export class Group {
   /** Members or facts changed: what is derived from them is stale. */
   #changed(): void {
     this.#dirty = true;
+    this.#viewChangedAt = this.#now;
     this.#hostsNow = null;
     this.#digestNow = null;
     this.#differingNow.clear();

@@ -51,6 +51,7 @@ export type GroupTimer =
   | { readonly kind: "key"; readonly timer: KeyTimer }
   | { readonly kind: "lease" }
   | { readonly kind: "alone" }
+  | { readonly kind: "rest" }
   | { readonly kind: "settle" }
   | { readonly kind: "fetch"; readonly member: string; readonly tries: number };
 
