@@ -13,12 +13,18 @@ export type TransportDrop =
   | `stream-${WireReason}`
   /** A stranger's datagram, not opened: its budget of attempts is used up. */
   | "flood"
+  /** Its nonce was seen already: a datagram that was recorded, or doubled on its way. */
+  | "replayed"
   /** The source address is none that we can write. */
   | "bad-source"
   | "send-failed"
   | "send-too-large"
   | "receive-failed"
   | "stream-too-many"
+  /** All places were taken, and it had waited longest for its peer's request. */
+  | "stream-evicted"
+  /** Unfinished requests hold too much memory together. */
+  | "stream-memory"
   /** Not finished within the deadline, or silent for too long. */
   | "stream-too-slow"
   | "stream-closed-early"

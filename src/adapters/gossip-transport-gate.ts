@@ -1,5 +1,5 @@
 /**
- * Who may cost us cryptography. Purpose: a flood of sealed garbage must not take the loop from live members, so a source
+ * Who may cost us cryptography. Purpose: what passed the glance at its first block must not take the loop from live members, so a source
  * that never authenticated (and that we never wrote to) has a small budget of attempts, and all such sources together too. A
  * source is known by address and port, so that who forges a member's address must forge its port as well; a stranger's budget is
  * its address's.

@@ -26,6 +26,8 @@ export interface StreamLimits {
   /** A stream on which nothing moves. */
   readonly idleMs: number;
   readonly bytesMax: number;
+  /** What unfinished requests may hold in memory together. */
+  readonly heldBytesMax: number;
 }
 
 export const STREAM_LIMITS: StreamLimits = {
@@ -34,6 +36,7 @@ export const STREAM_LIMITS: StreamLimits = {
   deadlineMs: 10_000,
   idleMs: 3_000,
   bytesMax: STREAM_BYTES_MAX,
+  heldBytesMax: 4 * STREAM_BYTES_MAX,
 };
 
 export interface StreamsOptions {
@@ -45,11 +48,23 @@ export interface StreamsOptions {
   readonly canonicalHost: (address: string) => string | null;
 }
 
+/** A served stream whose request is not whole. */
+interface Unfinished {
+  readonly socket: Socket;
+  readonly reader: StreamReader;
+  readonly peer: string;
+  readonly guard: { done(): void };
+  held: number;
+}
+
 export class GossipStreams {
   readonly #options: StreamsOptions;
   readonly #server: Server;
   readonly #open = new Set<Socket>();
   readonly #perHost = new Map<string, number>();
+  /** In order of their opening. */
+  readonly #unfinished = new Set<Unfinished>();
+  #heldBytes = 0;
   #served = 0;
   #dialled = 0;
   #port = 0;
@@ -89,7 +104,8 @@ export class GossipStreams {
     const host = socket.remoteAddress === undefined ? null : this.#options.canonicalHost(socket.remoteAddress);
     const from = { host: host ?? "", port: socket.remotePort ?? 0 };
     const ofHost = this.#perHost.get(from.host) ?? 0;
-    if (host === null || this.#served >= limits.streamsMax || ofHost >= limits.streamsMaxPerHost) {
+    const hasPlace = (): boolean => this.#served < limits.streamsMax || this.#evict();
+    if (host === null || ofHost >= limits.streamsMaxPerHost || !hasPlace()) {
       socket.on("error", () => {});
       socket.destroy();
       counters.drop(host === null ? "bad-source" : "stream-too-many", formatEndpoint(from));
@@ -97,24 +113,73 @@ export class GossipStreams {
     }
     this.#served++;
     this.#perHost.set(from.host, ofHost + 1);
-    const guard = this.#guard(socket, limits.deadlineMs, (why) => counters.drop(why, formatEndpoint(from)));
+    const peer = formatEndpoint(from);
+    const guard = this.#guard(socket, limits.deadlineMs, (why) => counters.drop(why, peer));
+    const layers = this.#layers();
+    const one: Unfinished = { socket, reader: this.#reader(layers, true), peer, guard, held: 0 };
+    this.#unfinished.add(one);
     socket.once("close", () => {
+      this.#finish(one);
       this.#served--;
       const left = (this.#perHost.get(from.host) ?? 1) - 1;
       if (left > 0) this.#perHost.set(from.host, left);
       else this.#perHost.delete(from.host);
     });
-    const layers = this.#layers();
-    const reader = this.#reader(layers, true);
     socket.on("data", (chunk) => {
-      counters.bytesIn += chunk.length;
-      const read = reader.push(chunk);
-      if (read.kind === "more") return;
+      // A chunk a turn of the loop: libuv would read megabytes of each fast sender before a timer or a datagram had its turn.
       socket.pause();
+      const read = this.#take(one, chunk);
+      if (read.kind === "more") {
+        setImmediate(() => socket.resume());
+        return;
+      }
       socket.removeAllListeners("data");
       guard.done();
+      this.#finish(one);
       this.#answer(socket, from, this.#replyTo(read, from, handlers), layers);
     });
+  }
+
+  #take(one: Unfinished, chunk: Buffer): StreamRead {
+    const { counters, limits } = this.#options;
+    counters.bytesIn += chunk.length;
+    const read = one.reader.push(chunk);
+    const held = one.reader.bytesHeld;
+    this.#heldBytes += held - one.held;
+    one.held = held;
+    // Whoever holds most goes: an honest state is small beside what fills this.
+    while (this.#heldBytes > limits.heldBytesMax) {
+      const largest = [...this.#unfinished].reduce((a, b) => (b.held > a.held ? b : a));
+      this.#cut(largest, "stream-memory");
+      if (largest === one) return { kind: "more" };
+    }
+    return read;
+  }
+
+  /**
+   * Makes room by cutting the stream that has waited longest for its request: a member says its say within a round trip, so
+   * those who hold places without a word do not keep members out. False: all others have said theirs and are being answered.
+   */
+  #evict(): boolean {
+    const [longest] = this.#unfinished;
+    if (longest === undefined) return false;
+    this.#cut(longest, "stream-evicted");
+    return true;
+  }
+
+  #cut(one: Unfinished, why: "stream-evicted" | "stream-memory"): void {
+    this.#options.counters.drop(why, one.peer);
+    one.guard.done();
+    this.#finish(one);
+    one.socket.removeAllListeners("data");
+    one.socket.destroy();
+  }
+
+  /** Its request is whole, or it is gone. */
+  #finish(one: Unfinished): void {
+    if (!this.#unfinished.delete(one)) return;
+    this.#heldBytes -= one.held;
+    one.held = 0;
   }
 
   /** What to answer; null: close without a word. */

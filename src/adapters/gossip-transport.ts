@@ -1,15 +1,26 @@
 /**
  * Gossip over UDP (node:dgram) and TCP (node:net) on one port, in memberlist's format. Purpose: the `GossipTransport` of
- * ports.ts. Boundary: carries and counts, decides nothing about members; no replay protection (the membership's incarnations
- * and sequence numbers are). What comes in is judged from the cheapest test to the dearest: first byte, source, seal, parse.
+ * ports.ts. Boundary: carries and counts, decides nothing about members. What comes in is judged from the cheapest test to the
+ * dearest, so that a flood of junk does not take the loop from members: first byte, known nonce, one AES block, source, seal, parse.
  */
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { canonicalAddress, familyOf } from "../domain/address.js";
 import { type Endpoint, formatEndpoint, type Message, type PushPull } from "../domain/messages.js";
 import type { GossipHandlers, GossipStats, GossipTransport, Log } from "../ports.js";
-import { KeyRing, labelBytes, packetBudget, packPacket, quickReason, unpackPacket } from "../wire/index.js";
+import {
+  KeyRing,
+  labelBytes,
+  nonceOf,
+  type PacketOptions,
+  packetBudget,
+  packPacket,
+  quickReason,
+  seemsOurs,
+  unpackPacket,
+} from "../wire/index.js";
 import { TransportCounters } from "./gossip-transport-counters.js";
 import { type GateOptions, StrangerGate } from "./gossip-transport-gate.js";
+import { SeenNonces } from "./gossip-transport-seen.js";
 import { GossipStreams, STREAM_LIMITS, type StreamLimits } from "./gossip-transport-streams.js";
 
 /** Asked for; the kernel gives what net.core.rmem_max allows. Room for a burst, not for a second of flood. */
@@ -45,6 +56,7 @@ export class MemberlistTransport implements GossipTransport {
   readonly #label: Uint8Array;
   readonly #counters: TransportCounters;
   readonly #gate: StrangerGate;
+  readonly #seen = new SeenNonces();
   readonly #isIpv6: boolean;
   /** Source as the kernel prints it -> canonical. */
   readonly #sources = new Map<string, string | null>();
@@ -139,9 +151,9 @@ export class MemberlistTransport implements GossipTransport {
     counters.datagramsIn++;
     counters.bytesIn += bytes.length;
     const options = { keys: this.#keys, label: this.#label, defaultPort: this.#bound.port };
-    const quick = quickReason(bytes, options);
-    if (quick !== null) {
-      counters.drop(quick, source.address);
+    const glance = quickReason(bytes, options) ?? (options.keys === null ? null : this.#glance(bytes, options));
+    if (glance !== null) {
+      counters.drop(glance, source.address);
       return;
     }
     const host = source.family === "IPv4" ? source.address : this.#canonical(source.address);
@@ -155,6 +167,8 @@ export class MemberlistTransport implements GossipTransport {
       counters.drop("flood", host);
       return;
     }
+    // Remembered whether it opens or not: a copy of it, changed behind its beginning, must not be opened again and again.
+    if (options.keys !== null) this.#seen.add(nonceOf(bytes, options));
     const unpacked = unpackPacket(bytes, options);
     if (!unpacked.ok) {
       counters.drop(unpacked.reason, host);
@@ -163,6 +177,12 @@ export class MemberlistTransport implements GossipTransport {
     if (options.keys !== null) this.#gate.know(from, now);
     for (const reason of unpacked.dropped) counters.drop(reason, host);
     if (unpacked.messages.length > 0) handlers.datagram(from, unpacked.messages);
+  }
+
+  /** What a sealed datagram is dropped for before it is opened. */
+  #glance(bytes: Uint8Array, options: PacketOptions): "replayed" | "wrong-key" | null {
+    if (this.#seen.has(nonceOf(bytes, options))) return "replayed";
+    return seemsOurs(bytes, options) ? null : "wrong-key";
   }
 
   #canonical(address: string): string | null {

@@ -4,11 +4,13 @@ export { DATAGRAM_BYTES, FACTS_BYTES_MAX, META_BYTES_MAX, STREAM_BYTES_MAX } fro
 export { decodeMessage, encodeMessage, measure } from "./message-codec.js";
 export {
   labelBytes,
+  nonceOf,
   type PacketOptions,
   type PackOptions,
   packetBudget,
   packPacket,
   quickReason,
+  seemsOurs,
   type Unpacked,
   type UnpackOptions,
   unpackPacket,

@@ -16,6 +16,7 @@ import {
 import { lzwCompress, lzwDecompress } from "./lzw.js";
 import { decodeMessage, encodeMessage, TYPE } from "./message-codec.js";
 import { MsgpackReader, MsgpackWriter } from "./msgpack.js";
+import { isPacketStart } from "./plausible.js";
 import { fail, reasonOf, type WireReason } from "./problem.js";
 import { readRawFields, writeBytes, writeNumber } from "./raw-fields.js";
 import { type KeyRing, SEAL_BYTES } from "./seal.js";
@@ -161,6 +162,28 @@ export function quickReason(bytes: Uint8Array, options: PacketOptions): WireReas
   if (first > 1) return first <= TYPE.err ? "plaintext" : "unknown-type";
   if (bytes.length - at > SEAL_BYTES) return null;
   return looksPlain(bytes, at) ? "plaintext" : "truncated";
+}
+
+/**
+ * False: no key of ours makes sense of the beginning of this packet, so it is not worth opening ("wrong-key"). One AES block
+ * instead of the whole of GCM; of what was sealed with another key, one in some hundred still seems ours. For what `quickReason`
+ * let pass. Who recorded a packet of ours can change its end and still look so: SeenNonces stands against that.
+ */
+export function seemsOurs(bytes: Uint8Array, options: PacketOptions): boolean {
+  if (options.keys === null) return true;
+  const at = options.label.length > 0 ? 2 + options.label.length : 0;
+  // A padded packet (version 0) is up to 16 longer than its messages, which is no matter here.
+  const plainLength = bytes.length - at - SEAL_BYTES;
+  const sealed = at > 0 ? bytes.subarray(at) : bytes;
+  return options.keys.peek(sealed, (start) => isPacketStart(start, plainLength));
+}
+
+/** 48 bits of the packet's nonce, as a number: enough to tell packets from one another. For what `quickReason` let pass. */
+export function nonceOf(bytes: Uint8Array, options: PacketOptions): number {
+  const at = (options.label.length > 0 ? 2 + options.label.length : 0) + 1;
+  const high = (bytes[at]! << 16) | (bytes[at + 1]! << 8) | bytes[at + 2]!;
+  const low = (bytes[at + 3]! << 16) | (bytes[at + 4]! << 8) | bytes[at + 5]!;
+  return high * 0x100_0000 + low;
 }
 
 function hasLabel(bytes: Uint8Array, label: Uint8Array): boolean {

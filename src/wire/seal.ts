@@ -3,7 +3,14 @@
  * Purpose: a key ring whose first key seals and all of which open; version 1 is written, version 0 (PKCS#7 padded) is read.
  * Boundary: no framing; the caller brings the additional data. Nonces are random, drawn from the kernel in batches.
  */
-import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject, randomFillSync } from "node:crypto";
+import {
+  type Cipher,
+  createCipheriv,
+  createDecipheriv,
+  createSecretKey,
+  type KeyObject,
+  randomFillSync,
+} from "node:crypto";
 import { fail } from "./problem.js";
 
 const NONCE_BYTES = 12;
@@ -19,7 +26,19 @@ type Algorithm = "aes-128-gcm" | "aes-192-gcm" | "aes-256-gcm";
 interface Key {
   readonly algorithm: Algorithm;
   readonly key: KeyObject;
+  /** The bare block cipher, made once: a block costs a tenth of opening a packet (2.5 of 30 us on the lab's machine). */
+  readonly blocks: Cipher;
 }
+
+/** What `KeyRing.peek` shows of a packet's plaintext: a block. */
+const PEEK_BYTES = 16;
+/** Version, nonce and the first block: what a glance needs. */
+export const SEAL_START_BYTES = 1 + NONCE_BYTES + PEEK_BYTES;
+/** GCM encrypts from counter 2 on; the counter is the last 4 of a block's 16 bytes. */
+const FIRST_COUNTER = 2;
+const counterBlock = Buffer.alloc(16);
+counterBlock.writeUInt32BE(FIRST_COUNTER, NONCE_BYTES);
+const peeked = Buffer.alloc(PEEK_BYTES);
 
 // One call into the kernel for 256 nonces: drawing 12 bytes at a time costs as much as sealing.
 const pool = Buffer.allocUnsafeSlow(NONCE_BYTES * 256);
@@ -44,8 +63,29 @@ export class KeyRing {
     if (keys.length === 0) throw new RangeError("a key ring needs a key");
     this.#keys = keys.map((bytes) => {
       if (![16, 24, 32].includes(bytes.length)) throw new RangeError(`a key of ${bytes.length} bytes`);
-      return { algorithm: `aes-${(bytes.length * 8) as 128 | 192 | 256}-gcm`, key: createSecretKey(bytes) };
+      const bits = (bytes.length * 8) as 128 | 192 | 256;
+      const key = createSecretKey(bytes);
+      const blocks = createCipheriv(`aes-${bits}-ecb`, key, null).setAutoPadding(false);
+      return { algorithm: `aes-${bits}-gcm`, key, blocks };
     });
+  }
+
+  /**
+   * True if `plausible` takes the first bytes (16 at most) that one of our keys makes of `sealed`, or its beginning.
+   * Nothing is authenticated by it: GCM's plaintext is the ciphertext XORed with one AES block of nonce and counter, so that a
+   * glance costs one block and tells another's key from ours, where `open` reads it all. `plausible` must not keep `start`.
+   */
+  peek(sealed: Uint8Array, plausible: (start: Uint8Array) => boolean): boolean {
+    const bodyAt = 1 + NONCE_BYTES;
+    if (sealed.length <= bodyAt) return false;
+    const n = Math.min(PEEK_BYTES, sealed.length - bodyAt);
+    for (let i = 0; i < NONCE_BYTES; i++) counterBlock[i] = sealed[1 + i]!;
+    for (const { blocks } of this.#keys) {
+      const stream = blocks.update(counterBlock);
+      for (let i = 0; i < n; i++) peeked[i] = sealed[bodyAt + i]! ^ stream[i]!;
+      if (plausible(n === PEEK_BYTES ? peeked : peeked.subarray(0, n))) return true;
+    }
+    return false;
   }
 
   /** Seals `plain` with the first key into `out` at `at`; returns the bytes written (plain.length + SEAL_BYTES). */

@@ -10,6 +10,7 @@ import { NODES_MAX, STREAM_BYTES_MAX } from "./limits.js";
 import { decodeUserBody, TYPE } from "./message-codec.js";
 import { MsgpackReader, MsgpackWriter } from "./msgpack.js";
 import { decompressBody, type PacketOptions } from "./packet.js";
+import { isStreamStart } from "./plausible.js";
 import { fail, reasonOf, type WireReason } from "./problem.js";
 import {
   endpointOf,
@@ -21,7 +22,7 @@ import {
   writeNumber,
   writeText,
 } from "./raw-fields.js";
-import { SEAL_BYTES } from "./seal.js";
+import { SEAL_BYTES, SEAL_START_BYTES } from "./seal.js";
 import { decodeUserState, encodeUserState, encodeVipdMessage } from "./vipd-messages.js";
 
 const FRAME_BYTES = 5;
@@ -147,6 +148,7 @@ export class StreamReader {
   /** Where the part that is not consumed begins. */
   #at = 0;
   #labelSeen: boolean;
+  #peeked = false;
   #scanned = 0;
   #partial: PartialPushPull | null = null;
   readonly #dropped: WireReason[] = [];
@@ -156,6 +158,11 @@ export class StreamReader {
     this.#options = options;
     this.#bytesMax = options.bytesMax ?? STREAM_BYTES_MAX;
     this.#labelSeen = !options.accepting;
+  }
+
+  /** What it holds in memory. */
+  get bytesHeld(): number {
+    return this.#buf.length;
   }
 
   /** Takes a chunk. After a message or a problem, the answer stays the same and further bytes are ignored. */
@@ -222,6 +229,12 @@ export class StreamReader {
     // Refused by its stated length, before a byte of it is waited for.
     if (n > this.#bytesMax - FRAME_BYTES) fail("too-large");
     if (n <= SEAL_BYTES) fail("truncated");
+    if (!this.#peeked && bytes.length >= FRAME_BYTES + Math.min(n, SEAL_START_BYTES)) {
+      // Before megabytes are waited for and opened: does the beginning make sense under a key of ours?
+      if (bytes[FRAME_BYTES]! > 1) fail("plaintext");
+      if (!this.#options.keys!.peek(bytes.subarray(FRAME_BYTES, FRAME_BYTES + n), isStreamStart)) fail("wrong-key");
+      this.#peeked = true;
+    }
     if (bytes.length < FRAME_BYTES + n) return null;
     const aad = Buffer.concat([bytes.subarray(0, FRAME_BYTES), this.#options.label]);
     const plain = this.#options.keys!.open(bytes.subarray(FRAME_BYTES, FRAME_BYTES + n), aad);

@@ -127,8 +127,9 @@ describe("keys", () => {
   });
 });
 
+const ping: Message = { kind: "ping", seqNo: 1, node: "me", source: null };
+
 describe("strangers", () => {
-  const ping: Message = { kind: "ping", seqNo: 1, node: "me", source: null };
   const sealed = (key: Uint8Array, label = NO_LABEL) => packPacket([ping], { keys: new KeyRing([key]), label });
   const cases: [string, Uint8Array, string][] = [
     ["an empty datagram", new Uint8Array(0), "empty"],
@@ -215,23 +216,86 @@ describe("strangers", () => {
     for (const socket of all) socket.destroy();
   });
 
-  it("a flood of sealed garbage from a stranger is not opened, and a member is heard through it", async () => {
-    const a = await started({ keys: [KEY_A], bind: { host: "127.0.0.2", port: 0 } });
-    const b = await started({ keys: [KEY_A] });
-    a.transport.send(b.transport.address, [ping]);
-    await until("the member is known", () => b.heard.datagrams.length === 1);
-    const socket = createSocket("udp4");
-    const garbage = sealed(KEY_B);
-    for (let i = 0; i < 500; i++) socket.send(garbage, b.transport.address.port, b.transport.address.host);
+  it("streams that hold their places without a word make room for who says its say", async () => {
+    const { transport, heard } = await started({ limits: { streamsMax: 3 } });
+    const all = [1, 2, 3, 4, 5].map(() => connect(transport.address.port, transport.address.host));
+    for (const socket of all) socket.on("error", () => {});
+    await until("two are cut", () => transport.stats().dropped["stream-evicted"] === 2);
+    const member = await started({ bind: { host: "127.0.0.2", port: 0 } });
+    await member.transport.exchange(transport.address, PUSH_PULL);
+    expect(heard.exchanges).toHaveLength(1);
+    expect(transport.stats().dropped["stream-evicted"]).toBe(3);
+    for (const socket of all) socket.destroy();
+  });
+
+  it("unfinished requests that hold too much together are cut, the largest first", async () => {
+    const { transport } = await started({ limits: { heldBytesMax: 300_000 } });
+    const header = Buffer.concat([Uint8Array.of(8, 0x81, 0xaa), Buffer.from("UserMsgLen")]);
+    const large = connect(transport.address.port, transport.address.host);
+    const closed = new Promise((resolve) => large.once("close", resolve));
+    large.on("error", () => {});
+    large.write(Buffer.concat([header, Uint8Array.of(0xce, 0, 15, 0, 0), Buffer.alloc(200_000)]));
+    await until("the large one is in", () => transport.stats().bytesIn > 200_000);
+    const small = connect(transport.address.port, transport.address.host);
+    small.on("error", () => {});
+    small.write(Buffer.concat([header, Uint8Array.of(0xce, 0, 15, 0, 0), Buffer.alloc(100_000)]));
+    await closed;
+    expect(transport.stats().dropped).toEqual({ "stream-memory": 1 });
+    expect(small.destroyed).toBe(false);
+    small.destroy();
+  });
+
+  it("a flood sealed with another key is counted unopened, and a member is heard through it", async () => {
+    const { a, b, socket } = await floodedPair();
+    const garbage = () => packPacket([ping], { keys: new KeyRing([KEY_B]), label: NO_LABEL });
+    for (let i = 0; i < 500; i++) socket.send(garbage(), b.transport.address.port, b.transport.address.host);
     await until("the flood is in", () => b.transport.stats().datagramsIn > 400);
     a.transport.send(b.transport.address, [ping]);
     await until("the member is heard", () => b.heard.datagrams.length === 2);
-    socket.close();
+    // Some in a hundred look like ours at a glance, and are opened.
+    expect(b.transport.stats().dropped["wrong-key"]).toBeGreaterThan(400);
+  });
+
+  it("a stranger's packets that seem ours, but are not, are opened to its budget only", async () => {
+    const { a, b, socket } = await floodedPair();
+    for (let i = 0; i < 500; i++) {
+      const changed = Buffer.from(packPacket([ping], { keys: new KeyRing([KEY_A]), label: NO_LABEL }));
+      changed[changed.length - 1]! ^= 1;
+      socket.send(changed, b.transport.address.port, b.transport.address.host);
+    }
+    await until("the flood is in", () => b.transport.stats().datagramsIn > 400);
+    a.transport.send(b.transport.address, [ping]);
+    await until("the member is heard", () => b.heard.datagrams.length === 2);
     const { dropped } = b.transport.stats();
     expect(dropped["wrong-key"]).toBeLessThan(80);
     expect(dropped.flood).toBeGreaterThan(300);
   });
+
+  it("a recorded datagram is taken once, and its copies are not opened, changed or not", async () => {
+    const { b, socket } = await floodedPair();
+    const { port, host } = b.transport.address;
+    const recorded = packPacket([ping], { keys: new KeyRing([KEY_A]), label: NO_LABEL });
+    const changed = Buffer.from(recorded);
+    changed[changed.length - 1]! ^= 1;
+    for (const copy of [recorded, recorded, changed, recorded]) {
+      await new Promise((resolve) => socket.send(copy, port, host, resolve));
+    }
+    await until("all are in", () => b.transport.stats().datagramsIn === 5);
+    expect(b.heard.datagrams).toHaveLength(2);
+    expect(b.transport.stats().dropped).toEqual({ replayed: 3 });
+  });
 });
+
+/** Two members that know each other, and a stranger's socket. */
+async function floodedPair() {
+  const a = await started({ keys: [KEY_A], bind: { host: "127.0.0.2", port: 0 } });
+  const b = await started({ keys: [KEY_A] });
+  a.transport.send(b.transport.address, [ping]);
+  await until("the member is known", () => b.heard.datagrams.length === 1);
+  const socket = createSocket("udp4");
+  running.push({ stop: async () => void socket.close() });
+  return { a, b, socket };
+}
 
 describe("dialling", () => {
   it("says in a line why an exchange failed", async () => {
