@@ -9,8 +9,6 @@ export interface KnownHost {
   readonly name: string;
   readonly instance: number;
   readonly facts: Facts;
-  /** Two hosts use this name: it may own nothing. */
-  readonly disputed: boolean;
 }
 
 export interface GroupIdentity {
@@ -23,11 +21,13 @@ interface Runner {
   readonly group: GroupFacts;
 }
 
-/** Why a live host is no candidate of the group, or null if it is one. */
+/**
+ * Why a live host is no candidate of the group, or null if it is one. Only facts count: that we hear of two hosts with
+ * its name is ours alone to know, and elections must be alike; whoever has a rival learns it and says so itself.
+ */
 export function whyNot(host: KnownHost, identity: GroupIdentity): string | null {
   const group = host.facts.groups.find((g) => g.name === identity.name);
   if (group === undefined) return "does not carry the group";
-  if (host.disputed) return "its name is in conflict";
   if (host.facts.barred !== "") return host.facts.barred;
   if (!host.facts.ready) return "has not exchanged state yet";
   if (host.facts.draining) return "draining";

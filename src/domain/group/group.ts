@@ -575,7 +575,7 @@ export class Group {
       const envelope = this.#store.envelope(member.name);
       const facts = this.#store.facts(member.name);
       if (envelope === undefined || facts === undefined) continue;
-      hosts.push({ name: member.name, instance: envelope.instance, facts, disputed: this.#disputed.has(member.name) });
+      hosts.push({ name: member.name, instance: envelope.instance, facts });
     }
     this.#hostsNow = hosts;
     return hosts;

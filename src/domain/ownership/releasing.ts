@@ -3,8 +3,9 @@
  * until its second round. Purpose: when to leave, on what evidence to fall silent. Boundary: pure transitions of one key.
  */
 import type { Millis } from "../messages.js";
+import { beginClaim } from "./claiming.js";
 import { announce, answer, arm, type Context, enter, nameHeir, note } from "./context.js";
-import { type Key, placesOf, silentFor } from "./key.js";
+import { isLive, type Key, placesOf, silentFor } from "./key.js";
 
 /** A former owner goes on accepting for so long after it went silent, unless the second round is heard before. */
 const ACCEPT_AFTER_SILENCE_MS = 1500;
@@ -58,12 +59,24 @@ export function leave(ctx: Context, key: Key, now: Millis): void {
 /** The successor may have announced before we knew that it is elected. */
 export function useOldEvidence(ctx: Context, key: Key, now: Millis): void {
   if (key.heard === null || key.heard.member !== key.successor || now - key.heard.at > EVIDENCE_KEPT_MS) return;
+  // What we heard before we announced it ourselves tells of a former ownership.
+  if (key.heard.at < key.announcedAt) return;
   evidence(ctx, key, key.spec.addresses, now);
 }
 
 export function takeBack(ctx: Context, key: Key, now: Millis): void {
   const wasSilent = key.evidenced.size > 0;
   const { successor } = key;
+  if (wasSilent && !isLive(ctx.view, successor)) {
+    // It took over and is held dead now: that is a takeover like any other, after its lease and the wire's word.
+    ctx.out.silence(placesOf(key));
+    key.evidenced.clear();
+    key.namedHeir = undefined;
+    key.successor = null;
+    key.holder = successor;
+    beginClaim(ctx, key, now);
+    return;
+  }
   key.evidenced.clear();
   key.successor = null;
   enter(ctx, key, "owned", "elected again before the hand-over was done", now);
