@@ -33,8 +33,15 @@ const packages = {
   libseccomp2: "Habets' arping",
 };
 
-/** Debian package -> the program inside. The packages conflict, so each is unpacked into .lab/tools/<package>. */
-const unpacked = { "iputils-arping": "usr/bin/arping", arping: "usr/sbin/arping" };
+/**
+ * Debian package -> the program inside, unpacked into .lab/tools/<package>: the arpings conflict with each other, and
+ * prometheus, of which only promtool is wanted, would start a service.
+ */
+const unpacked = {
+  "iputils-arping": "usr/bin/arping",
+  arping: "usr/sbin/arping",
+  prometheus: "usr/bin/promtool",
+};
 
 class SetupProblem extends Error {
   name = "SetupProblem";
