@@ -17,9 +17,13 @@ export type TransportDrop =
   | "replayed"
   /** The source address is none that we can write. */
   | "bad-source"
+  /** A host's facts in a push/pull that no peer would take: left out of it. */
+  | "facts-too-large"
   | "send-failed"
   | "send-too-large"
   | "receive-failed"
+  /** Our own push/pull is beyond what any peer takes of a stream. */
+  | "state-too-large"
   | "stream-too-many"
   /** All places were taken, and it had waited longest for its peer's request. */
   | "stream-evicted"
@@ -32,6 +36,13 @@ export type TransportDrop =
   /** A well-formed message that has no place there: an ack nobody asked for, a user message. */
   | "stream-unexpected"
   | "stream-ping-for-other-name";
+
+/** What an operator has to know of, since by itself it does not mend: our own state does not reach the others. */
+const LOUD: Readonly<Partial<Record<TransportDrop, string>>> = {
+  "facts-too-large": "facts of a host are larger than 1 MiB and are not sent: the others cannot count on what it owns",
+  "state-too-large": "the state of this group is larger than a push/pull may be: nobody can be given it",
+  "send-too-large": "a message is larger than a datagram can be and was not sent",
+};
 
 export class TransportCounters {
   datagramsIn = 0;
@@ -56,7 +67,9 @@ export class TransportCounters {
     const saidAt = this.#saidAt.get(reason);
     if (saidAt !== undefined && now - saidAt < SAY_AGAIN_MS) return;
     this.#saidAt.set(reason, now);
-    this.#log.write("debug", "gossip.dropped", { reason, peer, count });
+    const text = LOUD[reason];
+    if (text === undefined) this.#log.write("debug", "gossip.dropped", { reason, peer, count });
+    else this.#log.write("warn", "gossip.too-large", { reason, peer, count }, text);
   }
 
   snapshot(): GossipStats {

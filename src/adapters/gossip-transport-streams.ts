@@ -8,6 +8,7 @@ import { type Endpoint, formatEndpoint, type PushPull } from "../domain/messages
 import type { GossipHandlers } from "../ports.js";
 import {
   encodeStream,
+  isOversized,
   type KeyRing,
   type PacketOptions,
   STREAM_BYTES_MAX,
@@ -199,7 +200,7 @@ export class GossipStreams {
     const { message } = read;
     switch (message.kind) {
       case "push-pull":
-        return { kind: "push-pull", state: handlers.exchange(from, message.state) };
+        return { kind: "push-pull", state: this.#counted(handlers.exchange(from, message.state), peer) };
       case "ping":
         if (handlers.streamPing(message.node)) return { kind: "ack", seqNo: message.seqNo };
         counters.drop("stream-ping-for-other-name", peer);
@@ -219,7 +220,7 @@ export class GossipStreams {
     this.#options.counters.bytesOut += bytes.length;
     if (bytes.length > this.#options.limits.bytesMax) {
       // No peer of ours would take it: say so by name and do not send megabytes in vain.
-      this.#options.counters.drop("stream-too-large", formatEndpoint(from));
+      this.#options.counters.drop("state-too-large", formatEndpoint(from));
       socket.destroy();
       return;
     }
@@ -233,7 +234,8 @@ export class GossipStreams {
 
   /** One push/pull. Rejects with one line. */
   async exchange(to: Endpoint, ours: PushPull): Promise<PushPull> {
-    const answer = await this.#dial(to, { kind: "push-pull", state: ours }, this.#options.limits.deadlineMs);
+    const state = this.#counted(ours, formatEndpoint(to));
+    const answer = await this.#dial(to, { kind: "push-pull", state }, this.#options.limits.deadlineMs);
     if (answer.kind === "push-pull") return answer.state;
     if (answer.kind === "err") throw new Error(`${formatEndpoint(to)} refused: ${printable(answer.text)}`);
     throw new Error(`${formatEndpoint(to)} answered a push/pull with ${answer.kind}`);
@@ -260,6 +262,11 @@ export class GossipStreams {
       }
       const layers = this.#layers();
       const bytes = encodeStream(message, { ...layers, dialling: true });
+      if (bytes.length > limits.bytesMax) {
+        counters.drop("state-too-large", name);
+        reject(new Error(`${name}: our state of ${bytes.length} bytes is larger than a push/pull may be`));
+        return;
+      }
       this.#dialled++;
       counters.streamsOut++;
       counters.bytesOut += bytes.length;
@@ -302,6 +309,12 @@ export class GossipStreams {
   }
 
   // ---------------------------------------------------------------- both
+
+  /** The same state; what its encoding leaves out is counted. */
+  #counted(state: PushPull, peer: string): PushPull {
+    for (const one of state.facts) if (isOversized(one)) this.#options.counters.drop("facts-too-large", peer);
+    return state;
+  }
 
   #layers(): PacketOptions {
     return { keys: this.#options.keys(), label: this.#options.label };

@@ -60,7 +60,7 @@ export interface FactsEnvelope {
   readonly name: string;
   readonly instance: number;
   readonly version: number;
-  /** Encoded facts (wire/facts-codec). At most 64 KiB. */
+  /** Encoded facts (wire/facts-codec). At most 1 MiB; beyond a datagram by push/pull only. */
   readonly body: Uint8Array;
 }
 

@@ -45,7 +45,7 @@ function list<T>(name: string, items: readonly T[], write: (item: T) => void): v
   for (const item of items) write(item);
 }
 
-/** Peers take at most 64 KiB of it (FACTS_BYTES_MAX): the caller keeps facts smaller. */
+/** Peers take at most FACTS_BYTES_MAX of it, which no configuration reaches; the transport counts and says what does. */
 export function encodeFacts(facts: Facts): Uint8Array {
   writer.reset();
   writer.map(11);

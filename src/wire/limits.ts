@@ -13,8 +13,8 @@ export const STREAM_BYTES_MAX = 4 * 1024 * 1024;
 export const META_BYTES_MAX = 512;
 /** Names of members, error texts and the like. */
 export const TEXT_BYTES_MAX = 512;
-/** One host's encoded facts. */
-export const FACTS_BYTES_MAX = 64 * 1024;
+/** One host's encoded facts: enough for 16 384 held VIPs of either family, the most that a configuration can have. */
+export const FACTS_BYTES_MAX = 1024 * 1024;
 export const ACK_PAYLOAD_BYTES_MAX = 1024;
 /** Compounds within compressed bodies within compounds: deeper is nobody's honest packet. */
 export const NESTING_MAX = 4;

@@ -159,9 +159,14 @@ export function decodeVipdMessage(bytes: Uint8Array): VipdMessage | null {
   }
 }
 
-/** The user state of a push/pull. Envelopes beyond 64 KiB, which no peer would take, are left out. */
+/** Facts that no peer would take: the sender counts them (`encodeUserState` leaves them out). */
+export function isOversized(facts: FactsEnvelope): boolean {
+  return facts.body.length > FACTS_BYTES_MAX;
+}
+
+/** The user state of a push/pull, without what `isOversized`. */
 export function encodeUserState(facts: readonly FactsEnvelope[]): Uint8Array {
-  const fitting = facts.filter((one) => one.body.length <= FACTS_BYTES_MAX);
+  const fitting = facts.filter((one) => !isOversized(one));
   begin();
   writer.map(1);
   key("f");

@@ -7,7 +7,7 @@ import { connect, type Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { type GossipTransportOptions, MemberlistTransport } from "../../../src/adapters/gossip-transport.js";
 import type { Endpoint, Message, PushPull } from "../../../src/domain/messages.js";
-import type { GossipHandlers } from "../../../src/ports.js";
+import type { GossipHandlers, Log } from "../../../src/ports.js";
 import { encodeStream, KeyRing, packPacket } from "../../../src/wire/index.js";
 import { KEY_A, KEY_B, MESSAGES, NO_LABEL, PUSH_PULL } from "../wire/samples.js";
 
@@ -296,6 +296,39 @@ async function floodedPair() {
   running.push({ stop: async () => void socket.close() });
   return { a, b, socket };
 }
+
+describe("what is too large to be sent", () => {
+  const facts = (name: string, bytes: number) => ({ name, instance: 1, version: 1, body: new Uint8Array(bytes) });
+
+  it("a host's facts of 1 MiB travel, and larger ones are left out, counted on the side that sends, and said", async () => {
+    const said: string[] = [];
+    const log: Log = {
+      write: (level, event, fields, text) => void said.push(`${level} ${event} ${fields.reason}: ${text}`),
+      setLevel: () => {},
+      dropped: () => 0,
+      flush: async () => {},
+    };
+    const state = { join: false, nodes: [], facts: [facts("fits", 1024 * 1024), facts("large", 1024 * 1024 + 1)] };
+    const a = await started({ keys: [KEY_A], log }, state);
+    const b = await started({ keys: [KEY_A], bind: { host: "127.0.0.2", port: 0 } });
+    const theirs = await b.transport.exchange(a.transport.address, PUSH_PULL);
+    expect(theirs.facts.map((one) => [one.name, one.body.length])).toEqual([["fits", 1024 * 1024]]);
+    await a.transport.exchange(b.transport.address, state);
+    expect(b.heard.exchanges.map((one) => one.facts.length)).toEqual([1]);
+    expect(a.transport.stats().dropped).toEqual({ "facts-too-large": 2 });
+    expect(said).toEqual([expect.stringContaining("warn gossip.too-large facts-too-large: facts of a host")]);
+  });
+
+  it("a state that no peer would take is not sent, whoever opened the stream", async () => {
+    const many = Array.from({ length: 5 }, (_, i) => facts(`host-${i}`, 1024 * 1024));
+    const state = { join: false, nodes: [], facts: many };
+    const a = await started({ keys: [KEY_A] }, state);
+    const b = await started({ keys: [KEY_A], bind: { host: "127.0.0.2", port: 0 } });
+    await expect(a.transport.exchange(b.transport.address, state)).rejects.toThrow(/our state of \d+ bytes is larger/);
+    await expect(b.transport.exchange(a.transport.address, PUSH_PULL)).rejects.toThrow("closed before it answered");
+    expect(a.transport.stats().dropped).toEqual({ "state-too-large": 2 });
+  });
+});
 
 describe("dialling", () => {
   it("says in a line why an exchange failed", async () => {

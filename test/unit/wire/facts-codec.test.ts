@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Facts } from "../../../src/domain/facts.js";
 import { decodeFacts, encodeFacts } from "../../../src/wire/facts-codec.js";
+import { FACTS_BYTES_MAX } from "../../../src/wire/limits.js";
 import { FACTS } from "./samples.js";
 
 describe("facts", () => {
@@ -30,6 +31,17 @@ describe("facts", () => {
     expect(decodeFacts(later)).toMatchObject({ ready: true });
   });
 
+  it("a host that holds every VIP that a configuration can have is within the bound", () => {
+    const held = Array.from({ length: 16_384 }, (_, i) => ({
+      key: `fd77:1111:2222:3333:4444:5555:6666:${(0x1000 + i).toString(16)}`,
+      epoch: 1_700_000_000_000 + i,
+    }));
+    const facts = { ...FACTS, groups: [{ ...FACTS.groups[0]!, held }] };
+    const body = encodeFacts(facts);
+    expect(body.length).toBeLessThan(FACTS_BYTES_MAX);
+    expect(decodeFacts(body)?.groups[0]?.held).toHaveLength(16_384);
+  });
+
   it("a label named __proto__ stays a label", () => {
     const labels = Object.fromEntries([["__proto__", "x"]]);
     const decoded = decodeFacts(encodeFacts({ ...FACTS, labels }))!;
@@ -42,7 +54,7 @@ describe("facts", () => {
     ["a weight below zero", [0x81, 0xa1, 0x77, 0xff]],
     ["a weight that is no number", [0x81, 0xa1, 0x77, 0xcb, 0x7f, 0xf8, 0, 0, 0, 0, 0, 0]],
     ["a list of four billion groups", [0x81, 0xa1, 0x67, 0xdd, 0xff, 0xff, 0xff, 0xff]],
-    ["more than 64 KiB", new Array<number>(65_537).fill(0x80)],
+    ["more than 1 MiB", new Array<number>(1024 * 1024 + 1).fill(0x80)],
   ])("%s is null", (_name, bytes) => {
     expect(decodeFacts(Uint8Array.from(bytes))).toBeNull();
   });

@@ -1,6 +1,7 @@
 /** Streams: round trips whole and byte by byte, what serf sent, bounds, and what must be refused by name. */
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { FACTS_BYTES_MAX } from "../../../src/wire/limits.js";
 import { lzwCompress } from "../../../src/wire/lzw.js";
 import { encodeMessage } from "../../../src/wire/message-codec.js";
 import { MsgpackWriter } from "../../../src/wire/msgpack.js";
@@ -155,7 +156,7 @@ describe("bounds and refusals", () => {
   });
 
   it("facts that no peer would take are left out", () => {
-    const large = { ...ENVELOPE, name: "large", body: new Uint8Array(65_537) };
+    const large = { ...ENVELOPE, name: "large", body: new Uint8Array(FACTS_BYTES_MAX + 1) };
     const bytes = encodeStream(
       { kind: "push-pull", state: { join: false, nodes: [], facts: [large, ENVELOPE] } },
       { ...plain, dialling: false },
