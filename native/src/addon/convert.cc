@@ -89,6 +89,8 @@ Napi::Object from_link(Napi::Env env, const LinkState& link) {
   out.Set("carrier", link.carrier);
   out.Set("mtu", link.mtu);
   out.Set("master", link.master);
+  out.Set("masterName", link.master_name);
+  out.Set("masterKind", link.master_kind);
   return out;
 }
 

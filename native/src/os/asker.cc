@@ -41,7 +41,7 @@ Ip link_local_of(int interface_index) {
 
 void Asker::begin(const AskRequest& request, Port& port, int64_t now_ns) {
   if (!port.attached()) {
-    outbox_.complete({request.id, "ENODEV: interface " + port.name + " does not exist or is no Ethernet link", {}, {}});
+    outbox_.complete({request.id, "ENODEV: interface " + port.name + " does not exist, is no Ethernet link, or is a member of a bond, bridge or VRF", {}, {}});
     return;
   }
   Ask ask{};
@@ -84,33 +84,25 @@ bool Asker::asks_for(const Port& port, const Ip& address) const {
   return false;
 }
 
-void Asker::flush(Ask& ask, OutFrames& frames, FrameSource& source) {
-  if (frames.count() == 0) return;
-  const SendResult result = source.send(frames);
-  ask.frames_sent += result.sent;
-  if (result.error != 0) ask.last_error = result.error;
-  frames.clear();
+void Asker::send(Ask& ask, FrameSource& source, const uint8_t* data, size_t size) {
+  const int error = source.send(data, size);
+  if (error != 0) ask.last_error = error;
+  else ask.frames_sent++;
 }
 
 void Asker::send_round(Ask& ask, int64_t now_ns) {
   Port& port = *ask.port;
-  arp_out_.clear();
-  ndp_out_.clear();
   while (ask.cursor < ask.items.size() && port.ask_pacer.take(1, now_ns)) {
     Item& item = ask.items[ask.cursor++];
     if (item.asked_ns == 0) item.asked_ns = now_ns;
     if (item.address.is_v4()) {
       const ArpFrame frame = build_arp_probe(item.address, port.link.mac);
-      arp_out_.add(frame.data(), frame.size());
-      if (arp_out_.full()) flush(ask, arp_out_, *port.arp);
+      send(ask, *port.arp, frame.data(), frame.size());
     } else {
       const NdpFrame frame = build_ns(item.address, ask.link_local, port.link.mac);
-      ndp_out_.add(frame.bytes.data(), frame.size);
-      if (ndp_out_.full()) flush(ask, ndp_out_, *port.ndp);
+      send(ask, *port.ndp, frame.bytes.data(), frame.size);
     }
   }
-  flush(ask, arp_out_, *port.arp);
-  flush(ask, ndp_out_, *port.ndp);
   if (ask.cursor < ask.items.size()) {
     ask.due_ns = port.ask_pacer.ready_at(1, now_ns);
     return;

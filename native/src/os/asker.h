@@ -55,13 +55,11 @@ class Asker {
     int last_error = 0;
   };
   void send_round(Ask& ask, int64_t now_ns);
-  void flush(Ask& ask, OutFrames& frames, FrameSource& source);
+  void send(Ask& ask, FrameSource& source, const uint8_t* data, size_t size);
   void finish(const Ask& ask);
 
   Outbox& outbox_;
   std::list<Ask> asks_;
-  OutFrames arp_out_;
-  OutFrames ndp_out_;
 };
 
 }  // namespace vipd

@@ -3,12 +3,15 @@
 #include "os/filter.h"
 
 #include <algorithm>
+#include <set>
 
 namespace vipd {
 namespace {
 
 constexpr uint32_t kAccept = 0xffffffff;
 constexpr size_t kRangesMax = 256;
+/** Values of a prefix word that are compared one by one. */
+constexpr size_t kPrefixWordsMax = 16;
 
 struct Range {
   uint32_t first;
@@ -72,12 +75,33 @@ void emit_search(Filter& out, const std::vector<uint32_t>& points, size_t low, s
   emit_search(out, points, middle + 1, high, exits);
 }
 
+/** Goes on behind if the word at `offset` is one of `values`, else rejects; where they are too many to be told apart, goes on. */
+void emit_one_of(Filter& out, uint32_t offset, const std::set<uint32_t>& values) {
+  if (values.size() > kPrefixWordsMax) return;
+  out.push_back(statement(BPF_LD | BPF_W | BPF_ABS, offset));
+  auto left = static_cast<uint8_t>(values.size());
+  // A hit jumps over the comparisons left and the rejection.
+  for (const uint32_t value : values) out.push_back({BPF_JMP | BPF_JEQ | BPF_K, left--, 0, value});
+  out.push_back(statement(BPF_RET | BPF_K, 0));
+}
+
 /** Accepts if the word at `offset` is in the set, else goes on behind. */
 void emit_member(Filter& out, uint32_t offset, const std::vector<uint32_t>& points) {
   std::vector<size_t> exits;
   out.push_back(statement(BPF_LD | BPF_W | BPF_ABS, offset));
   emit_search(out, points, 0, points.size(), exits);
   for (const size_t at : exits) out[at].k = static_cast<uint32_t>(out.size() - at - 1);
+}
+
+/** The distinct values of one 32-bit word of the IPv6 addresses. */
+std::set<uint32_t> words_of(const std::vector<Ip>& addresses, uint32_t word) {
+  std::set<uint32_t> values;
+  for (const Ip& ip : addresses) {
+    if (ip.is_v4()) continue;
+    const uint8_t* at = ip.bytes.data() + size_t{4} * word;
+    values.insert(uint32_t{at[0]} << 24 | uint32_t{at[1]} << 16 | uint32_t{at[2]} << 8 | at[3]);
+  }
+  return values;
 }
 
 std::vector<uint32_t> points_of(const std::vector<Ip>& addresses, bool v4) {
@@ -115,8 +139,11 @@ Filter ndp_filter(const std::vector<Ip>& addresses) {
     out.push_back({BPF_JMP | BPF_JEQ | BPF_K, 2, 0, 135});
     out.push_back({BPF_JMP | BPF_JEQ | BPF_K, 1, 0, 136});
     out.push_back(statement(BPF_RET | BPF_K, 0));
-    // The last word of the target: 8 bytes into the message, 12 into the address.
-    emit_member(out, 14 + 40 + 8 + 12, points);
+    // The target: 8 bytes into the message. Its first three words, few where the VIPs share prefixes, keep ::1 of another
+    // prefix asleep; the last one is searched.
+    constexpr uint32_t target = 14 + 40 + 8;
+    for (uint32_t word = 0; word < 3; word++) emit_one_of(out, target + 4 * word, words_of(addresses, word));
+    emit_member(out, target + 12, points);
   }
   out.push_back(statement(BPF_RET | BPF_K, 0));
   return out;

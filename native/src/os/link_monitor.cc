@@ -94,6 +94,13 @@ void LinkMonitor::upsert(const nlmsghdr& message) {
     if (a.rta_type == IFLA_ADDRESS && size == 6) link.mac = Mac::from(static_cast<const uint8_t*>(RTA_DATA(&a)));
     if (a.rta_type == IFLA_MTU && size == 4) std::memcpy(&link.mtu, RTA_DATA(&a), 4);
     if (a.rta_type == IFLA_MASTER && size == 4) std::memcpy(&link.master, RTA_DATA(&a), 4);
+    if (a.rta_type == IFLA_LINKINFO) {
+      each_attribute(static_cast<const rtattr*>(RTA_DATA(&a)), size, [&link](const rtattr& info) {
+        if (info.rta_type != IFLA_INFO_SLAVE_KIND || RTA_PAYLOAD(&info) == 0) return;
+        link.master_kind.assign(static_cast<const char*>(RTA_DATA(&info)),
+                                strnlen(static_cast<const char*>(RTA_DATA(&info)), RTA_PAYLOAD(&info)));
+      });
+    }
   });
   links_[link.index] = std::move(link);
   // A dump's links are indexed once, at its end.
@@ -131,9 +138,10 @@ const Link* LinkMonitor::find(const std::string& name) const {
   return nullptr;
 }
 
-LinkState to_state(const std::string& name, const Link* link) {
+LinkState LinkMonitor::state_of(const std::string& name) const {
   LinkState state;
   state.name = name;
+  const Link* link = find(name);
   if (link == nullptr) return state;
   state.index = link->index;
   state.mac = to_text(link->mac);
@@ -141,6 +149,11 @@ LinkState to_state(const std::string& name, const Link* link) {
   state.carrier = link->carrier;
   state.mtu = link->mtu;
   state.master = link->master;
+  if (link->master == 0) return state;
+  const auto master = links_.find(link->master);
+  // It may live in another namespace, or come later in the dump: then its number has to do.
+  state.master_name = master != links_.end() ? master->second.name : "#" + std::to_string(link->master);
+  state.master_kind = link->master_kind;
   return state;
 }
 

@@ -21,6 +21,8 @@ struct Link {
   bool carrier = false;
   uint32_t mtu = 0;
   int master = 0;
+  /** As the kernel calls it: "bond", "bridge", "vrf", "team"; empty without a master. */
+  std::string master_kind;
   uint32_t generation = 0;
 };
 
@@ -35,6 +37,8 @@ class LinkMonitor {
   bool ready() const { return ready_; }
   const Link* find(const std::string& name) const;
   const std::map<int, Link>& all() const { return links_; }
+  /** What is told of `name`; index 0 where it does not exist. */
+  LinkState state_of(const std::string& name) const;
   /** MACs of all links of this host. */
   const std::set<Mac>& macs() const { return macs_; }
 
@@ -55,6 +59,5 @@ class LinkMonitor {
   bool changed_ = false;
 };
 
-LinkState to_state(const std::string& name, const Link* link);
 
 }  // namespace vipd

@@ -18,10 +18,12 @@ struct LinkState {
   bool carrier = false;
   uint32_t mtu = 0;
   int master = 0;
+  std::string master_name;
+  std::string master_kind;
 
   bool operator==(const LinkState& o) const {
     return name == o.name && index == o.index && mac == o.mac && up == o.up && carrier == o.carrier && mtu == o.mtu &&
-           master == o.master;
+           master == o.master && master_name == o.master_name && master_kind == o.master_kind;
   }
 };
 

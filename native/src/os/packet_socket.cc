@@ -14,8 +14,6 @@ struct PacketSocket::Slots {
   sockaddr_ll from[kBatch]{};
   alignas(cmsghdr) uint8_t control[kBatch][CMSG_SPACE(sizeof(tpacket_auxdata))]{};
   uint8_t buffer[kBatch][kBufferSize];
-  mmsghdr out[OutFrames::kFramesMax]{};
-  iovec out_vector[OutFrames::kFramesMax]{};
 };
 
 void PacketSocket::SlotsDelete::operator()(Slots* slots) const { delete slots; }
@@ -46,10 +44,8 @@ int PacketSocket::open(int interface_index, uint16_t ether_type, const Filter& f
     slots_->in[i].msg_hdr.msg_iovlen = 1;
     slots_->in[i].msg_hdr.msg_name = &slots_->from[i];
     slots_->in[i].msg_hdr.msg_control = slots_->control[i];
-  }
-  for (size_t i = 0; i < OutFrames::kFramesMax; i++) {
-    slots_->out[i].msg_hdr.msg_iov = &slots_->out_vector[i];
-    slots_->out[i].msg_hdr.msg_iovlen = 1;
+    slots_->in[i].msg_hdr.msg_namelen = sizeof(sockaddr_ll);
+    slots_->in[i].msg_hdr.msg_controllen = sizeof slots_->control[i];
   }
   return 0;
 }
@@ -79,35 +75,24 @@ FrameMeta PacketSocket::meta_of(size_t slot) const {
 
 int PacketSocket::receive(std::vector<ReceivedFrame>& frames) {
   frames.clear();
-  for (size_t i = 0; i < kBatch; i++) {
+  // Only what the last call changed: touching all slots would cost more than one frame's answer.
+  for (size_t i = 0; i < used_; i++) {
     slots_->in[i].msg_hdr.msg_namelen = sizeof(sockaddr_ll);
     slots_->in[i].msg_hdr.msg_controllen = sizeof slots_->control[i];
   }
+  used_ = 0;
   const int count = ::recvmmsg(fd_.get(), slots_->in, kBatch, MSG_DONTWAIT, nullptr);
   if (count < 0) return errno == EAGAIN || errno == EINTR ? 0 : errno;
-  for (size_t i = 0; i < static_cast<size_t>(count); i++) {
+  used_ = static_cast<size_t>(count);
+  for (size_t i = 0; i < used_; i++) {
     frames.push_back({{slots_->buffer[i], slots_->in[i].msg_len}, meta_of(i)});
   }
   return 0;
 }
 
-SendResult PacketSocket::send(OutFrames& frames) {
-  SendResult result;
-  for (size_t i = 0; i < frames.count(); i++) slots_->out_vector[i] = {frames.data(i), frames.size(i)};
-  size_t at = 0;
-  while (at < frames.count()) {
-    const int sent = ::sendmmsg(fd_.get(), slots_->out + at, static_cast<unsigned>(frames.count() - at), MSG_DONTWAIT);
-    if (sent > 0) {
-      result.sent += static_cast<size_t>(sent);
-      at += static_cast<size_t>(sent);
-      continue;
-    }
-    if (errno == EINTR) continue;
-    // ENOBUFS, EAGAIN: no room in the queue; ENETDOWN: the link is down. The asker asks again; the next frame has its own chance.
-    if (result.error == 0) result.error = errno;
-    at++;
-  }
-  return result;
+int PacketSocket::send(const uint8_t* data, size_t size) {
+  // ENOBUFS, EAGAIN: no room in the queue; ENETDOWN: the link is down. The asker asks again; the next frame has its own chance.
+  return ::send(fd_.get(), data, size, MSG_DONTWAIT) >= 0 ? 0 : errno;
 }
 
 uint64_t PacketSocket::take_drops() {

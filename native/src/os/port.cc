@@ -11,7 +11,7 @@ namespace vipd {
 int Port::attach(const Link& to) {
   auto arp_socket = std::make_unique<PacketSocket>();
   auto ndp_socket = std::make_unique<PacketSocket>();
-  // Deaf at first: refresh_interest opens the filters to what concerns us.
+  // Deaf at first: refresh_filters opens the filters to what concerns us.
   if (const int error = arp_socket->open(to.index, ETH_P_ARP, arp_filter({}))) return error;
   if (const int error = ndp_socket->open(to.index, ETH_P_IPV6, ndp_filter({}))) return error;
   arp = std::move(arp_socket);
@@ -26,7 +26,6 @@ int Port::attach(const Link& to) {
 void Port::detach() {
   arp.reset();
   ndp.reset();
-  groups.forget();
   index = 0;
   link = Link{};
   arp_key = 0;
@@ -34,17 +33,17 @@ void Port::detach() {
   broadcast_ns.clear();
 }
 
-int Port::refresh_interest(const std::vector<Ip>& asked) {
-  interest_changed = false;
-  if (!attached()) return 0;
+std::vector<Ip> Port::known() const {
   std::vector<Ip> addresses;
   addresses.reserve(table.entries().size());
   for (const auto& [ip, entry] : table.entries()) addresses.push_back(ip);
-  const int group_error = groups.set(index, addresses);
-  addresses.insert(addresses.end(), asked.begin(), asked.end());
+  return addresses;
+}
+
+int Port::refresh_filters(const std::vector<Ip>& addresses) {
   const int arp_error = arp->set_filter(arp_filter(addresses));
   const int ndp_error = ndp->set_filter(ndp_filter(addresses));
-  return arp_error != 0 ? arp_error : ndp_error != 0 ? ndp_error : group_error;
+  return arp_error != 0 ? arp_error : ndp_error;
 }
 
 void Port::read_forwarding() {

@@ -7,7 +7,6 @@
 
 #include "decision/announcements.h"
 #include "decision/table.h"
-#include "os/groups.h"
 #include "os/link_monitor.h"
 #include "os/packet_socket.h"
 
@@ -22,8 +21,10 @@ struct Port {
   void detach();
   bool attached() const { return index != 0; }
   bool can_send() const { return attached() && link.up && link.carrier; }
-  /** Filters and group memberships follow the table and `asked`. Returns the first errno, 0 if none. */
-  int refresh_interest(const std::vector<Ip>& asked);
+  /** The filters follow `addresses`. Returns the first errno, 0 if none. */
+  int refresh_filters(const std::vector<Ip>& addresses);
+  /** What the table knows: owned, yielded, watched. */
+  std::vector<Ip> known() const;
   /** Router flag of our NAs, as /proc says now. */
   void read_forwarding();
   FrameSource& source(const Ip& ip) { return ip.is_v4() ? *arp : *ndp; }
@@ -39,7 +40,6 @@ struct Port {
   bool was_reported = false;
   bool router = false;
   Table table;
-  Groups groups;
   std::unique_ptr<FrameSource> arp;
   std::unique_ptr<FrameSource> ndp;
   /** Keys of the sockets in epoll; 0: none. Never used twice, so that a stale event finds nothing. */
@@ -56,6 +56,8 @@ struct Port {
   std::shared_ptr<const std::vector<Announced>> refresh_order;
   size_t refresh_cursor = 0;
   int64_t auto_announce_ns = 0;
+  /** When to ask the kernel how many frames it dropped; kNever: no reason to. */
+  int64_t drops_due_ns = kNever;
   std::map<int, int64_t> trouble_ns;
 };
 

@@ -27,7 +27,7 @@ int watch_fd(int epoll, int fd, uint64_t key) {
 }  // namespace
 
 Responder::Responder(Lease& lease, Outbox& outbox, ResponderOptions options)
-    : lease_(lease), outbox_(outbox), options_(options), asker_(outbox), random_(static_cast<unsigned>(boot_ns())) {}
+    : lease_(lease), outbox_(outbox), options_(options), joiner_(outbox), asker_(outbox), random_(static_cast<unsigned>(boot_ns())) {}
 
 int Responder::start(uint32_t id) {
   start_id_ = id;
@@ -41,6 +41,7 @@ int Responder::start(uint32_t id) {
   if (const int error = watch_fd(epoll_.get(), monitor_.fd(), kLinkKey)) return error;
   running_ = true;
   // Signals are the main thread's: ours starts with all of them blocked.
+  joiner_.start();
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -51,9 +52,11 @@ int Responder::start(uint32_t id) {
 
 void Responder::stop() {
   stopping_ = true;
-  if (!thread_.joinable()) return;
-  wake();
-  thread_.join();
+  if (thread_.joinable()) {
+    wake();
+    thread_.join();
+  }
+  joiner_.stop();
   running_ = false;
 }
 
@@ -69,11 +72,14 @@ bool Responder::post(Command command) {
 
 void Responder::run() {
   pthread_setname_np(pthread_self(), "vipd-responder");
-  raise_own_scheduling();
+  stint_.enable(raise_own_scheduling());
+  stint_.after_wait(boot_ns());
   tick();
   std::array<epoll_event, 32> events;
   while (!stopping_) {
+    if (const int64_t tired_ns = stint_.before_wait(boot_ns())) rest_ns(tired_ns);
     const int count = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), -1);
+    stint_.after_wait(boot_ns());
     // EINTR: a debugger or SIGCONT; wait again.
     if (count < 0) continue;
     // Commands first: a release must not wait behind frames that arrived with it.

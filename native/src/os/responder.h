@@ -11,7 +11,9 @@
 #include <unordered_map>
 
 #include "decision/decide.h"
+#include "decision/stint.h"
 #include "os/asker.h"
+#include "os/groups.h"
 #include "os/lease.h"
 #include "os/outbox.h"
 #include "os/port.h"
@@ -47,6 +49,7 @@ struct Counters {
   void ignore(Ignore reason, uint64_t count = 1) {
     ignored[static_cast<size_t>(reason)].fetch_add(count, std::memory_order_relaxed);
   }
+  uint64_t count(Ignore reason) const { return ignored[static_cast<size_t>(reason)].load(std::memory_order_relaxed); }
 };
 
 class Responder {
@@ -99,17 +102,18 @@ class Responder {
 
   // Frames (responder_frames.cc)
   void handle_frames(const Channel& channel);
-  void handle_frame(Port& port, const ReceivedFrame& received, bool lease_alive, int64_t now_ns);
+  void handle_frame(const Channel& channel, const ReceivedFrame& received, int64_t now_ns);
   void handle_claim(Port& port, const Frame& frame, const Claim& claim, int64_t now_ns);
-  void reply(Port& port, const Frame& frame, const Mac& mac);
-  void flush_replies(Port& port, FrameSource& source);
+  void answer(Port& port, FrameSource& source, const Frame& frame, const Mac& mac);
+  void read_drops(Port& port);
 
   // Time (responder_time.cc)
   void tick();
   void check_lease(int64_t now_ns);
   void send_announcements(Port& port, int64_t now_ns);
   bool send_round(Port& port, Round& round, int64_t now_ns);
-  void flush_announcements(Port& port, OutFrames& frames, FrameSource& source);
+  bool announce_one(Port& port, const Ip& address, const Mac& mac);
+  bool send_announcement(Port& port, FrameSource& source, const uint8_t* data, size_t size);
   void schedule_refreshes(Port& port, int64_t now_ns);
   void refresh_macs(Port& port, int64_t now_ns);
   void refresh_vips(Port& port, int64_t now_ns);
@@ -133,6 +137,8 @@ class Responder {
   mutable std::mutex links_mutex_;
   std::map<std::string, LinkState> links_;
 
+  GroupJoiner joiner_;
+
   // The thread's own from here on.
   LinkMonitor monitor_;
   Asker asker_;
@@ -142,12 +148,9 @@ class Responder {
   uint32_t start_id_ = 0;
   bool lease_was_alive_ = false;
   int64_t armed_ns_ = kNever;
-  int64_t drops_read_ns_ = 0;
   std::minstd_rand random_;
   std::vector<ReceivedFrame> received_;
-  OutFrames replies_;
-  std::array<Ip, OutFrames::kFramesMax> reply_addresses_;
-  OutFrames arp_out_, ndp_out_;
+  Stint stint_;
 };
 
 }  // namespace vipd

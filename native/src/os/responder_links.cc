@@ -10,7 +10,7 @@ namespace vipd {
 
 void Responder::publish_links() {
   std::map<std::string, LinkState> all;
-  for (const auto& [index, link] : monitor_.all()) all[link.name] = to_state(link.name, &link);
+  for (const auto& [index, link] : monitor_.all()) all[link.name] = monitor_.state_of(link.name);
   const std::lock_guard<std::mutex> lock(links_mutex_);
   links_.swap(all);
 }
@@ -20,7 +20,12 @@ std::vector<LinkState> Responder::links(const std::vector<std::string>& names) c
   const std::lock_guard<std::mutex> lock(links_mutex_);
   for (const std::string& name : names) {
     const auto it = links_.find(name);
-    states.push_back(it != links_.end() ? it->second : to_state(name, nullptr));
+    if (it != links_.end()) {
+      states.push_back(it->second);
+    } else {
+      states.emplace_back();
+      states.back().name = name;
+    }
   }
   return states;
 }
@@ -43,7 +48,8 @@ void Responder::reconcile() {
 
 void Responder::reconcile_port(Port& port) {
   const Link* link = monitor_.find(port.name);
-  const bool usable = link != nullptr && link->ethernet && (port.wanted || port.asks > 0);
+  // A member's frames are its master's business: the switch would see the VIP behind the wrong MAC, or twice.
+  const bool usable = link != nullptr && link->ethernet && link->master == 0 && (port.wanted || port.asks > 0);
   const int64_t now = boot_ns();
   if (port.attached() && (!usable || link->index != port.index)) detach(port);
   if (usable && !port.attached()) {
@@ -57,11 +63,14 @@ void Responder::reconcile_port(Port& port) {
     // Carrier back: the switch and the neighbours may have forgotten us. Another MAC: they hold the wrong one.
     if (port.can_send() && (!could_send || new_mac)) announce_again(port, now);
   }
-  if (link != nullptr && !link->ethernet && port.wanted) {
-    trouble(port, "", EOPNOTSUPP, "not an Ethernet link; nothing is answered on it");
-  }
-  const LinkState state = to_state(port.name, link);
+  const LinkState state = monitor_.state_of(port.name);
   if (port.wanted && (!port.was_reported || !(state == port.reported))) {
+    if (link != nullptr && !link->ethernet) trouble(port, "", EOPNOTSUPP, "not an Ethernet link; nothing is answered on it");
+    if (state.master != 0) {
+      const std::string kind = state.master_kind.empty() ? "master" : state.master_kind;
+      trouble(port, "", EBUSY, "a member of the " + kind + " " + state.master_name + "; nothing is answered on it, name " +
+              state.master_name + " instead");
+    }
     port.was_reported = true;
     port.reported = state;
     Event event{};
@@ -96,15 +105,20 @@ void Responder::detach(Port& port) {
   // Closing takes them out of epoll; events of this round that still name the keys find nothing.
   channels_.erase(port.arp_key);
   channels_.erase(port.ndp_key);
+  joiner_.want(port.index, port.name, {});
   port.detach();
 }
 
 void Responder::refresh_interest() {
   for (auto& [name, port] : ports_) {
     if (!port->interest_changed) continue;
-    if (const int error = port->refresh_interest(asker_.asked_on(*port))) {
-      trouble(*port, "", error, "cannot join the solicited-node groups or set the filter");
-    }
+    port->interest_changed = false;
+    if (!port->attached()) continue;
+    std::vector<Ip> addresses = port->known();
+    joiner_.want(port->index, name, addresses);
+    const std::vector<Ip> asked = asker_.asked_on(*port);
+    addresses.insert(addresses.end(), asked.begin(), asked.end());
+    if (const int error = port->refresh_filters(addresses)) trouble(*port, "", error, "cannot set the filter");
   }
 }
 

@@ -17,6 +17,7 @@ void Responder::tick() {
     reconcile();
   }
   for (auto& [name, port] : ports_) {
+    if (port->drops_due_ns <= now) read_drops(*port);
     schedule_refreshes(*port, now);
     send_announcements(*port, now);
   }
@@ -66,9 +67,6 @@ bool Responder::send_round(Port& port, Round& round, int64_t now_ns) {
     if (round.report) trouble(port, "", ENETDOWN, "link is down: nothing announced; done again when it is back");
     return true;
   }
-  arp_out_.clear();
-  ndp_out_.clear();
-  bool complete = true;
   for (; round.cursor < round.addresses->size(); round.cursor++) {
     const Announced& item = (*round.addresses)[round.cursor];
     const Entry* entry = port.table.find(item.address);
@@ -76,43 +74,41 @@ bool Responder::send_round(Port& port, Round& round, int64_t now_ns) {
     if (entry == nullptr || entry->hold != Hold::kOwned || entry->epoch != item.epoch) continue;
     const Mac mac = answering_mac(*entry, port.link.mac);
     if (mac.is_zero()) continue;
-    const double frames = item.address.is_v4() ? 2 : 1;
-    if (!port.pacer.take(frames, now_ns)) {
-      complete = false;
-      break;
-    }
-    if (item.address.is_v4()) {
-      const ArpFrame request = build_gratuitous_request(item.address, mac);
-      const ArpFrame reply = build_gratuitous_reply(item.address, mac);
-      arp_out_.add(request.data(), request.size());
-      arp_out_.add(reply.data(), reply.size());
-    } else {
-      const NdpFrame advert = build_unsolicited_na(item.address, mac, NaFlags{port.router});
-      ndp_out_.add(advert.bytes.data(), advert.size);
+    if (!port.pacer.take(item.address.is_v4() ? 2 : 1, now_ns)) return false;
+    if (!announce_one(port, item.address, mac)) {
+      // The lease ended meanwhile: this address is the next to go when it lives again.
+      lease_.want_wake();
+      return false;
     }
     round.sent.push_back(item.address);
     port.broadcast_ns[mac] = now_ns;
-    if (arp_out_.count() + 2 > OutFrames::kFramesMax) flush_announcements(port, arp_out_, *port.arp);
-    if (ndp_out_.full()) flush_announcements(port, ndp_out_, *port.ndp);
   }
-  flush_announcements(port, arp_out_, *port.arp);
-  flush_announcements(port, ndp_out_, *port.ndp);
-  return complete;
+  return true;
 }
 
-void Responder::flush_announcements(Port& port, OutFrames& frames, FrameSource& source) {
-  if (frames.count() == 0) return;
-  if (lease_.alive(boot_ns())) {
-    const SendResult result = source.send(frames);
-    counters_.announcements.fetch_add(result.sent, std::memory_order_relaxed);
-    if (result.error != 0) {
-      counters_.ignore(Ignore::kSendFailed, frames.count() - result.sent);
-      trouble(port, "", result.error, "cannot send announcements");
-    }
-  } else {
-    counters_.ignore(Ignore::kLeaseLapsed, frames.count());
+bool Responder::announce_one(Port& port, const Ip& address, const Mac& mac) {
+  if (!address.is_v4()) {
+    const NdpFrame advert = build_unsolicited_na(address, mac, NaFlags{port.router});
+    return send_announcement(port, *port.ndp, advert.bytes.data(), advert.size);
   }
-  frames.clear();
+  const ArpFrame request = build_gratuitous_request(address, mac);
+  const ArpFrame reply = build_gratuitous_reply(address, mac);
+  return send_announcement(port, *port.arp, request.data(), request.size()) &&
+         send_announcement(port, *port.arp, reply.data(), reply.size());
+}
+
+bool Responder::send_announcement(Port& port, FrameSource& source, const uint8_t* data, size_t size) {
+  // Law 2: the last look at the lease, for each frame.
+  if (!lease_.alive(boot_ns())) return false;
+  const int error = source.send(data, size);
+  if (error == 0) {
+    counters_.announcements.fetch_add(1, std::memory_order_relaxed);
+  } else {
+    // The next round, or the link's return, says it again.
+    counters_.ignore(Ignore::kSendFailed);
+    trouble(port, "", error, "cannot send announcements");
+  }
+  return true;
 }
 
 int64_t Responder::jittered(int64_t ns) {
@@ -177,7 +173,7 @@ void Responder::rearm(int64_t now_ns) {
   // The lease's end is looked at when it comes: extended meanwhile, the timer is set anew, once for each lease and not for each extension.
   if (alive && owned_count() > 0) due = std::min(due, lease_.until_ns());
   for (auto& [name, port] : ports_) {
-    due = std::min({due, port->mac_refresh_due_ns, port->vip_refresh_due_ns});
+    due = std::min({due, port->mac_refresh_due_ns, port->vip_refresh_due_ns, port->drops_due_ns});
     if (!alive || port->announcements.empty()) continue;
     const int64_t next = port->announcements.next_due_ns();
     due = std::min(due, next > now_ns ? next : port->pacer.ready_at(2, now_ns));

@@ -46,14 +46,26 @@ void arm_timer(int fd, int64_t at_ns) {
   timerfd_settime(fd, TFD_TIMER_ABSTIME, &spec, nullptr);
 }
 
-void raise_own_scheduling() {
-  const int policy = sched_getscheduler(0);
-  if (policy == SCHED_FIFO || policy == SCHED_RR) return;
+bool raise_own_scheduling() {
   sched_param param{};
+  const int policy = sched_getscheduler(0) & ~SCHED_RESET_ON_FORK;
+  if (policy == SCHED_FIFO || policy == SCHED_RR) {
+    // Inherited from the unit: one below, so that a flood of questions cannot hold up the thread that keeps the lease.
+    if (sched_getparam(0, &param) != 0 || param.sched_priority <= 1) return false;
+    param.sched_priority--;
+    sched_setscheduler(0, policy, &param);
+    return false;
+  }
   // The least real-time priority: before all ordinary load, behind whatever the operator ranked himself.
   param.sched_priority = 1;
   // EPERM: not allowed here; the lease keeps a late thread honest.
-  sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param);
+  return sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param) == 0;
+}
+
+void rest_ns(int64_t ns) {
+  const timespec pause{ns / 1'000'000'000, ns % 1'000'000'000};
+  // EINTR cannot come (signals are blocked); a rest cut short would do no harm.
+  clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, nullptr);
 }
 
 }  // namespace vipd

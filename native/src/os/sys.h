@@ -48,7 +48,12 @@ void drain_event(int fd);
 /** Arms a CLOCK_BOOTTIME timerfd for an absolute instant; INT64_MAX disarms it. */
 void arm_timer(int fd, int64_t at_ns);
 
-/** SCHED_FIFO for the calling thread if the process is not real-time already and may; otherwise nothing. */
-void raise_own_scheduling();
+/**
+ * Puts the calling thread before ordinary load, but never before the control plane: one real-time rank below a process that
+ * has one, else SCHED_FIFO 1 where allowed. Returns true when it now ranks above an ordinary control plane.
+ */
+bool raise_own_scheduling();
+/** Sleeps. */
+void rest_ns(int64_t ns);
 
 }  // namespace vipd
