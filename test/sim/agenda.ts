@@ -9,6 +9,8 @@ export class Agenda {
   #now = 0;
   #order = 0;
   readonly #heap: Item[] = [];
+  /** Called after each act. */
+  afterEach: () => void = () => undefined;
 
   get now(): number {
     return this.#now;
@@ -33,6 +35,7 @@ export class Agenda {
       this.#removeFirst();
       this.#now = first.at;
       first.act();
+      this.afterEach();
     }
     this.#now = Math.max(this.#now, until);
   }

@@ -1,43 +1,49 @@
 /**
- * What must hold in the simulated world. Safety, at every turn of every host: incarnations never go back (so a refuted
- * member never dies of that suspicion), bounds are kept. Liveness, asked for after healing: all views agree with what runs.
+ * What must hold of the membership and the facts. Safety, at every turn of every host: incarnations never go back (so a
+ * refuted member never dies of that suspicion), bounds are kept, addresses that are answered for are held. Liveness, asked
+ * for after healing: all views, facts, elections, voices and clients agree with what runs.
  */
+import { keysOf } from "../../src/domain/group/group.js";
 import { formatEndpoint } from "../../src/domain/messages.js";
 import type { MemberView } from "../../src/domain/swim/index.js";
 import type { Host } from "./host.js";
+import { Violation } from "./violation.js";
+import type { VoiceWatch } from "./voices.js";
 import type { World } from "./world.js";
-
-export class Violation extends Error {
-  constructor(world: World, text: string) {
-    super(`at ${world.now.toFixed(1)} ms: ${text}\n${world.notes.slice(-60).join("\n")}`);
-  }
-}
 
 /** Watches every turn from now on; throws a Violation out of the world's run. */
 export function holdSafety(world: World): void {
-  const seen = new Map<Host, Map<string, MemberView>>();
+  const seen = new WeakMap<Host, { all: readonly MemberView[]; byName: Map<string, MemberView> }>();
   world.watch({
     turn: (host) => {
-      let views = seen.get(host);
-      if (views === undefined) seen.set(host, (views = new Map()));
-      for (const view of host.members()) {
-        const before = views.get(view.name);
+      const all = host.group.members();
+      const views = seen.get(host) ?? { all: [], byName: new Map<string, MemberView>() };
+      if (views.all === all) return;
+      seen.set(host, { all, byName: views.byName });
+      for (const view of all) {
+        const before = views.byName.get(view.name);
         if (before === view) continue;
         if (before !== undefined) compare(world, host, before, view);
-        views.set(view.name, view);
+        views.byName.set(view.name, view);
       }
-      for (const [what, [size, bound]] of Object.entries(host.bounds())) {
-        if (size > bound) throw new Violation(world, `${host.name}: ${what} holds ${size}, more than ${bound}`);
-      }
+      const { members, queued, questions, relays } = host.group.swimStats();
+      holdBound(world, host, "members", members, 1024);
+      holdBound(world, host, "broadcasts", queued, 2048);
+      holdBound(world, host, "questions", questions, 4096);
+      holdBound(world, host, "relays", relays, 512);
     },
     event: (host, event) => {
-      if (event.kind === "member" && event.change === "forgotten") seen.get(host)?.delete(event.member.name);
+      if (event.event === "member.forgotten") seen.get(host)?.byName.delete(String(event.fields["member"]));
     },
   });
 }
 
+function holdBound(world: World, host: Host, what: string, size: number, bound: number): void {
+  if (size > bound) throw new Violation(world, `${host}: ${what} holds ${size}, more than ${bound}`);
+}
+
 function compare(world: World, host: Host, before: MemberView, now: MemberView): void {
-  const where = `${host.name}@${formatEndpoint(host.address)} on ${now.name}`;
+  const where = `${host} on ${now.name}`;
   if (now.incarnation < before.incarnation) {
     throw new Violation(world, `${where}: incarnation ${before.incarnation} became ${now.incarnation}`);
   }
@@ -49,38 +55,114 @@ function compare(world: World, host: Host, before: MemberView, now: MemberView):
   }
 }
 
+// ------------------------------------------------------------ agreement
+
 /** Null, or what is still wrong: every running host must see exactly the running hosts alive, where and as they are. */
 export function disagreement(world: World): string | null {
   const running = world.running();
   const names = new Map(running.map((host) => [host.name, host]));
   for (const host of running) {
-    const views = new Map(host.members().map((view) => [view.name, view]));
+    const views = new Map(host.group.members().map((view) => [view.name, view]));
     for (const other of running) {
       const view = views.get(other.name);
-      if (view === undefined) return `${host.name} does not know ${other.name}`;
-      if (view.state !== "alive") return `${host.name} holds ${other.name} ${view.state} (${view.incarnation})`;
+      if (view === undefined) return `${host} does not know ${other.name}`;
+      if (view.state !== "alive") return `${host} holds ${other.name} ${view.state} (${view.incarnation})`;
       if (formatEndpoint(view.address) !== formatEndpoint(other.address)) {
-        return `${host.name} looks for ${other.name} at ${formatEndpoint(view.address)}`;
+        return `${host} looks for ${other.name} at ${formatEndpoint(view.address)}`;
       }
       const instance = view.meta.kind === "vipd" ? view.meta.instance : 0;
-      if (instance !== other.instance) return `${host.name} knows instance ${instance} of ${other.name}`;
+      if (instance !== other.instance) return `${host} knows instance ${instance} of ${other.name}`;
     }
     for (const view of views.values()) {
       if (!names.has(view.name) && (view.state === "alive" || view.state === "suspect")) {
-        return `${host.name} holds ${view.name}, which is gone, ${view.state}`;
+        return `${host} holds ${view.name}, which is gone, ${view.state}`;
       }
     }
   }
   return null;
 }
 
-/** Runs until all agree; throws if that takes longer than `boundMs`. Returns how long it took. */
-export function holdLiveness(world: World, boundMs: number): number {
+/** Null, or whose facts are not the same everywhere. */
+export function differingFacts(world: World): string | null {
+  const running = world.running();
+  const truth = new Map<string, string>();
+  for (const host of running) {
+    for (const facts of host.pushPull(false).facts) {
+      if (facts.name === host.name) truth.set(host.name, `${facts.instance} ${facts.version}`);
+    }
+  }
+  for (const host of running) {
+    const known = new Map(host.pushPull(false).facts.map((facts) => [facts.name, `${facts.instance} ${facts.version}`]));
+    for (const [name, version] of truth) {
+      if (known.get(name) !== version) return `${host} has facts ${known.get(name)} of ${name}, which are ${version}`;
+    }
+  }
+  return null;
+}
+
+/** Null, or which key has not exactly one voice, believed in by all, and (where it must) by the clients. */
+export function wrongOwner(world: World, voices: VoiceWatch): string | null {
+  const running = world.running();
+  const keys = new Map(running.flatMap((host) => host.settings.groups.flatMap(keysOf)).map((spec) => [spec.key, spec]));
+  for (const spec of keys.values()) {
+    const able = running.filter((host) => isEligible(host, spec.group));
+    if (able.length === 0) continue;
+    for (const address of spec.addresses) {
+      const heard = voices.voices(address);
+      const [owner] = heard;
+      if (owner === undefined || heard.length > 1) {
+        const states = running.map((host) => `${host.name}: ${stateOf(host, spec.key)}`).join("; ");
+        return `${address} has ${heard.length} voices, ${able.map((host) => host.name).join(" ")} could own it (${states})`;
+      }
+      for (const host of running) {
+        const view = host.group.keys().find((key) => key.spec.key === spec.key);
+        if (view !== undefined && view.owner !== owner.name) {
+          return `${host} believes that ${view.owner} owns ${spec.key}, which ${owner} answers for (${view.state}: ${view.reason})`;
+        }
+        const holds = host.native.held.has(address);
+        const must = view?.state === "owned" && spec.local;
+        const may = view?.state === "owned" || view?.state === "releasing" || view?.state === "claiming";
+        if (holds !== must && !(holds && may)) return `${host} ${holds ? "holds" : "does not hold"} ${address}`;
+      }
+      const misled = misledClient(world, owner, address);
+      if (misled !== null) return misled;
+    }
+  }
+  return null;
+}
+
+function stateOf(host: Host, key: string): string {
+  const view = host.group.keys().find((candidate) => candidate.spec.key === key);
+  return view === undefined ? "not configured" : `${view.state}, ${view.reason}`;
+}
+
+export function isEligible(host: Host, group: string): boolean {
+  const facts = host.group.facts(host.name);
+  if (facts === undefined || facts.barred !== "" || facts.draining || !facts.ready) return false;
+  return host.group.standing().lease.phase === "held" && (facts.groups.find((g) => g.name === group)?.eligible ?? false);
+}
+
+/** A client that believes in another owner. One that missed a frame, with nobody noticing that it did, is left out. */
+function misledClient(world: World, owner: Host, address: string): string | null {
+  for (const [port, cache] of world.segment.clients) {
+    const entry = cache.get(address);
+    if (entry === undefined || entry.mac === owner.mac) continue;
+    const missedAt = entry.missedAt.get(owner.mac);
+    const neighbour = world.atPort(port);
+    const met = neighbour === undefined ? undefined : world.metAt(owner, neighbour.name);
+    if (missedAt !== undefined && (met === undefined || met < missedAt)) continue;
+    return `the client at ${port} believes that ${entry.mac || "nobody"} owns ${address}, which is ${owner} (${owner.mac})`;
+  }
+  return null;
+}
+
+/** Runs until nothing is wrong any more; throws if that takes longer than `boundMs`. Returns how long it took. */
+export function holdLiveness(world: World, boundMs: number, wrong: () => string | null): number {
   const since = world.now;
   for (;;) {
-    const wrong = disagreement(world);
-    if (wrong === null) return world.now - since;
-    if (world.now - since >= boundMs) throw new Violation(world, `not healed after ${boundMs} ms: ${wrong}`);
+    const what = wrong();
+    if (what === null) return world.now - since;
+    if (world.now - since >= boundMs) throw new Violation(world, `not healed after ${boundMs} ms: ${what}`);
     world.run(25);
   }
 }

@@ -1,168 +1,308 @@
 /**
- * A simulated host: its driven core, its timers, its socket. Purpose: deliver inputs and do the outputs' deeds as the
- * daemon does, also when it is frozen, slow, crashed or starts again. The clock is BOOTTIME: it goes on while frozen.
+ * A simulated host: the real Group, its clock, its event loop, its timers, and the native side. Purpose: hand inputs in and
+ * do the outputs' deeds as the daemon's engine does, also when the loop is slow or stands still, when the process is stopped,
+ * and when the whole machine is paused. Boundary: one life of a daemon; a restart is another Host at the same address.
  */
+import type { Group } from "../../src/domain/group/group.js";
+import type { GroupInput, GroupOutput, GroupSettings, GroupTimer } from "../../src/domain/group/types.js";
 import type { Endpoint, Message, PushPull } from "../../src/domain/messages.js";
 import { formatEndpoint } from "../../src/domain/messages.js";
-import type { MemberView, SwimEvent, SwimInput, SwimOutput } from "../../src/domain/swim/index.js";
-import type { Driven } from "./driven.js";
+import { Native } from "./native.js";
 import type { World } from "./world.js";
 
-/** What a socket buffer holds while its host is frozen. */
+/** What a socket buffer holds while its host stands still. */
 const SOCKET_BUFFER = 2000;
-/** The daemon tells its core of a gap longer than the lease. */
-const GAP_MS = 450;
+/** The daemon's bounds for a stop (daemon.ts). */
+const HAND_OVER_MAX_MS = 5000;
+const GOODBYE_MAX_MS = 500;
 
 export interface HostOptions {
   readonly name: string;
   readonly address: Endpoint;
+  readonly mac: string;
   readonly instance: number;
-  readonly seeds: readonly Endpoint[];
+  readonly settings: GroupSettings;
+  /** What CLOCK_BOOTTIME says more (or less) than the world's time. */
+  readonly clockOffsetMs: number;
 }
 
 export class Host {
   readonly name: string;
   readonly address: Endpoint;
+  readonly mac: string;
   readonly instance: number;
-  readonly seeds: readonly Endpoint[];
+  readonly startedAt: number;
+  readonly native: Native;
+  readonly group: Group;
   readonly #world: World;
-  readonly #core: Driven;
-  readonly #startedAt: number;
+  #clockOffsetMs: number;
+  settings: GroupSettings;
   up = true;
-  /** Graceful leave is under way or done. */
-  left = false;
-  frozenUntil = 0;
-  /** Each input waits this long in a slow host. */
+  /** A stop is under way. */
+  leaving = false;
+  link = true;
+  /** Each turn of the loop waits up to so long. */
   slowMs = 0;
-  /** Datagrams sent, for the cost table. */
-  sent = 0;
-  #backlog: SwimInput[] = [];
-  #timers: SwimInput[] = [];
-  #lastTurnAt: number;
+  /** The loop stands still, while the native thread goes on. */
+  #stalledUntil = 0;
+  /** Nothing of the process runs. */
+  #stoppedUntil = 0;
+  /** The clock stands still as well. */
+  #pausedSince: number | null = null;
+  /** When the loop, the process or the machine last stood still or was slow; when the clock last did. */
+  #troubledAt = Number.NEGATIVE_INFINITY;
+  #pausedAt = Number.NEGATIVE_INFINITY;
+  /** For the cost table. */
+  sent = { datagrams: 0, bytes: 0 };
+  #queue: GroupInput[] = [];
+  #overdue: GroupInput[] = [];
+  #pumping = false;
 
-  constructor(world: World, core: Driven, options: HostOptions) {
+  constructor(world: World, options: HostOptions, makeGroup: (host: Host) => Group) {
     this.#world = world;
-    this.#core = core;
     this.name = options.name;
     this.address = options.address;
+    this.mac = options.mac;
     this.instance = options.instance;
-    this.seeds = options.seeds;
-    this.#startedAt = world.now;
-    this.#lastTurnAt = world.now;
+    this.settings = options.settings;
+    this.startedAt = world.now;
+    this.#clockOffsetMs = options.clockOffsetMs;
+    this.native = new Native(world, this);
+    this.group = makeGroup(this);
   }
 
-  get startedAt(): number {
-    return this.#startedAt;
+  // ------------------------------------------------------------ time
+
+  /** CLOCK_BOOTTIME of this host. */
+  clock(): number {
+    return (this.#pausedSince ?? this.#world.now) + this.#clockOffsetMs;
   }
 
-  get frozen(): boolean {
-    return this.#world.now < this.frozenUntil;
+  get stopped(): boolean {
+    return this.#world.now < this.#stoppedUntil;
   }
 
-  members(): readonly MemberView[] {
-    return this.#core.members();
+  /** Neither the process nor its loop stands still. */
+  get turning(): boolean {
+    return !this.stopped && this.#world.now >= this.#stalledUntil;
   }
 
-  bounds(): ReturnType<Driven["bounds"]> {
-    return this.#core.bounds();
+  get wakesAt(): number {
+    return Math.max(this.#stoppedUntil, this.#stalledUntil);
   }
 
-  pushPull(join: boolean): PushPull {
-    return this.#core.pushPull(join);
+  /** Ms since the loop was last disturbed. */
+  get steadyMs(): number {
+    return this.slowMs > 0 || !this.turning ? 0 : this.#world.now - this.#troubledAt;
   }
+
+  /** Ms since the clock last stood still. */
+  get punctualMs(): number {
+    return this.#pausedSince !== null ? 0 : this.#world.now - this.#pausedAt;
+  }
+
+  /** Does it in so many ms of the host's own time, if this life goes on then. */
+  later(ms: number, deed: () => void): void {
+    this.#atClock(this.clock() + Math.max(0, ms), deed);
+  }
+
+  #atClock(at: number, deed: () => void): void {
+    this.#world.agenda.after(at - this.clock(), () => {
+      if (!this.up) return;
+      if (this.stopped) this.#world.agenda.at(this.#stoppedUntil, () => this.#atClock(at, deed));
+      else if (this.clock() < at - 1e-6) this.#atClock(at, deed);
+      else deed();
+    });
+  }
+
+  // ------------------------------------------------------------ what happens to it
 
   start(): void {
+    this.input({ kind: "link", link: this.#linkFacts() });
     this.input({ kind: "start" });
-  }
-
-  leave(): void {
-    this.left = true;
-    this.input({ kind: "leave" });
   }
 
   crash(): void {
     this.up = false;
   }
 
-  freeze(ms: number): void {
-    this.frozenUntil = this.#world.now + ms;
-    this.#world.agenda.at(this.frozenUntil, () => this.#thaw());
+  stall(ms: number): void {
+    this.#stalledUntil = Math.max(this.#stalledUntil, this.#world.now + ms);
+    this.#world.agenda.at(this.#stalledUntil, () => this.#resume());
+  }
+
+  /** SIGSTOP, or a machine in suspend: CLOCK_BOOTTIME goes on. */
+  stop(ms: number): void {
+    this.#stoppedUntil = Math.max(this.#stoppedUntil, this.#world.now + ms);
+    this.#world.agenda.at(this.#stoppedUntil, () => this.#resume());
+  }
+
+  /** A virtual machine paused by its hypervisor: its clock does not know. */
+  pause(ms: number): void {
+    this.stop(ms);
+    this.#pausedSince ??= this.#world.now;
+  }
+
+  setSlow(ms: number): void {
+    this.#troubledAt = this.#world.now;
+    this.slowMs = ms;
+  }
+
+  setLink(up: boolean): void {
+    if (this.link === up) return;
+    this.link = up;
+    this.#world.segment.changed();
+    this.later(0.5, () => this.input({ kind: "link", link: this.#linkFacts() }));
+  }
+
+  reconfigure(settings: GroupSettings): void {
+    this.settings = settings;
+    this.input({ kind: "reconfigure", settings });
+  }
+
+  /** As the daemon stops: hand over, bounded; say goodbye, bounded; go. */
+  leave(): void {
+    if (this.leaving) return;
+    this.leaving = true;
+    this.input({ kind: "stop" });
+    this.#awaitHandOver(this.clock() + HAND_OVER_MAX_MS);
+  }
+
+  #awaitHandOver(deadline: number): void {
+    this.later(20, () => {
+      if (this.turning && this.#queue.length === 0 && (this.group.pending() === 0 || this.clock() >= deadline)) {
+        this.input({ kind: "leave" });
+        this.later(GOODBYE_MAX_MS, () => this.crash());
+      } else this.#awaitHandOver(deadline);
+    });
+  }
+
+  #linkFacts() {
+    return { name: "eth0", mac: this.mac, up: true, carrier: this.link };
+  }
+
+  #resume(): void {
+    if (!this.up || this.stopped) return;
+    if (this.#pausedSince !== null) {
+      this.#clockOffsetMs -= this.#world.now - this.#pausedSince;
+      this.#pausedSince = null;
+      this.#pausedAt = this.#world.now;
+    }
+    this.#troubledAt = this.#world.now;
+    this.native.resume();
+    this.#pump();
+  }
+
+  // ------------------------------------------------------------ the event loop
+
+  pushPull(join: boolean): PushPull {
+    return this.group.pushPull(join);
   }
 
   datagram(from: Endpoint, messages: readonly Message[]): void {
-    this.input({ kind: "datagram", from, messages });
+    if (this.#queue.length < SOCKET_BUFFER) this.input({ kind: "datagram", from, messages });
   }
 
-  input(input: SwimInput): void {
+  input(input: GroupInput): void {
     if (!this.up) return;
-    if (this.frozen) {
-      if (input.kind === "timer") this.#timers.push(input);
-      else if (this.#backlog.length < SOCKET_BUFFER) this.#backlog.push(input);
-      return;
+    if (this.turning && this.slowMs === 0 && !this.#pumping && this.#queue.length === 0) this.#turn(input);
+    else {
+      (input.kind === "timer" ? this.#overdue : this.#queue).push(input);
+      this.#pump();
     }
-    if (this.slowMs > 0) this.#world.agenda.after(this.#world.random() * this.slowMs, () => this.#turn(input));
-    else this.#turn(input);
   }
 
-  /** Queued input is handled before overdue timers, and after a gap timers start anew (law 2). */
-  #thaw(): void {
-    if (!this.up || this.frozen) return;
-    const backlog = this.#backlog;
-    const timers = this.#timers;
-    this.#backlog = [];
-    this.#timers = [];
-    const gapMs = this.#world.now - this.#lastTurnAt;
-    for (const input of backlog) this.#turn(input);
-    if (gapMs > GAP_MS) this.#turn({ kind: "thawed" });
-    for (const input of timers) this.#turn(input);
+  #pump(): void {
+    if (this.#pumping || !this.turning || this.#queue.length + this.#overdue.length === 0) return;
+    this.#pumping = true;
+    this.#world.agenda.after(this.slowMs > 0 ? this.#world.random() * this.slowMs : 0, () => {
+      this.#pumping = false;
+      if (this.up && this.turning) this.#drain();
+    });
   }
 
-  #turn(input: SwimInput): void {
+  /** What has piled up, in the order of libuv's phases: which one comes first depends on where the loop stood. */
+  #drain(): void {
+    const timers = this.#overdue.splice(0);
+    const rest = this.#queue.splice(0);
+    const all = this.#world.random() < 0.5 ? [...timers, ...rest] : [...rest, ...timers];
+    for (const input of all) this.#turn(input);
+  }
+
+  #turn(input: GroupInput): void {
     if (!this.up) return;
-    if (this.frozen) {
-      this.input(input);
-      return;
-    }
-    this.#lastTurnAt = this.#world.now;
-    for (const output of this.#core.handle(input, this.#world.now)) this.#do(output);
-    this.#world.check(this);
+    for (const output of this.group.handle(input, this.clock())) this.#perform(output);
+    this.#world.turned(this);
   }
 
-  #do(output: SwimOutput): void {
-    const { agenda } = this.#world;
+  /** Once what is queued has been handled. */
+  #drainQueue(): void {
+    this.later(0.02, () => {
+      if (this.#queue.length === 0 && this.turning) this.input({ kind: "queue-drained" });
+      else this.#queue.push({ kind: "queue-drained" });
+      this.#pump();
+    });
+  }
+
+  #arm(timer: GroupTimer, at: number): void {
+    // Timers of the daemon are up to half a millisecond early and a little late.
+    const jitter = this.#world.between(-0.5, 1.2);
+    this.#atClock(Math.max(this.clock(), at + jitter), () => this.input({ kind: "timer", timer }));
+  }
+
+  #perform(output: GroupOutput): void {
+    const world = this.#world;
     switch (output.kind) {
       case "send":
-        this.sent += 1;
-        this.#world.datagram(this, output.to, output.messages);
+        world.datagram(this, output.to, output.messages);
         return;
-      case "arm": {
-        const input: SwimInput = { kind: "timer", timer: output.timer };
-        agenda.at(output.at, () => this.input(input));
+      case "arm":
+        this.#arm(output.timer, output.at);
         return;
-      }
       case "exchange":
-        this.#world.exchange(this, output.with, output.join);
+        world.exchange(this, output.with, output.join);
         return;
       case "stream-ping":
-        this.#world.streamPing(this, output);
+        world.streamPing(this, output);
+        return;
+      case "lease":
+        this.native.lease(output.until);
+        return;
+      case "own":
+        this.native.own(output.intents);
+        return;
+      case "silence":
+        this.native.silence(output.at);
+        return;
+      case "announce":
+        this.native.announce(output.addresses, output.roundsMs);
+        return;
+      case "ask":
+        this.native.ask(output.id, output.addresses, output.timeoutMs);
+        return;
+      case "hold":
+        this.native.hold(output.addresses);
+        return;
+      case "drop":
+        this.native.drop(output.addresses);
+        return;
+      case "watch":
+        this.native.watch(output.at.map(({ address }) => address));
+        return;
+      case "drain-queue":
+        this.#drainQueue();
         return;
       case "event":
-        this.#event(output.event);
+        world.noteEvent(this, output.event);
+        return;
+      case "left":
+        world.note(`${this.name} has left`);
+        this.crash();
         return;
     }
   }
 
-  #event(event: SwimEvent): void {
-    if (event.kind === "left") {
-      this.up = false;
-      this.#world.note(`${this.name} has left`);
-    }
-    if (event.kind === "member") {
-      const { member, change, reason } = event;
-      this.#world.note(`${this.name}@${formatEndpoint(this.address)}: ${member.name} ${change} (${reason})`);
-    } else if (event.kind !== "dropped" && event.kind !== "ack-payload") {
-      this.#world.note(`${this.name}@${formatEndpoint(this.address)}: ${event.kind} ${JSON.stringify(event)}`);
-    }
-    this.#world.onEvent(this, event);
+  toString(): string {
+    return `${this.name}@${formatEndpoint(this.address)}`;
   }
 }

@@ -1,5 +1,5 @@
 /**
- * `npm run sim -- --seed=N --hosts=N --minutes=N [--seeds=COUNT]`: plays stories and prints the detection table. A failure
+ * `npm run sim -- --seed=N --hosts=N --minutes=N [--seeds=COUNT] [--only=a,b]`: plays stories. `--table` measures. A failure
  * prints the one command that repeats it, and exits 1.
  */
 import { parseArgs } from "node:util";
@@ -12,7 +12,9 @@ const { values } = parseArgs({
     seeds: { type: "string", default: "1" },
     hosts: { type: "string", default: "5" },
     minutes: { type: "string", default: "2" },
-    table: { type: "boolean", default: false },
+    only: { type: "string", default: "" },
+    table: { type: "string", default: "" },
+    "keep-going": { type: "boolean", default: false },
   },
 });
 
@@ -23,40 +25,40 @@ const [seed, seeds, hosts, minutes] = [values.seed, values.seeds, values.hosts, 
   number,
 ];
 
-function playAll(): void {
+function playAll(): number {
   const healedMs: number[] = [];
   let chapters = 0;
+  let violations = 0;
+  const only = values.only === "" ? undefined : values.only.split(",");
+  const rest = only === undefined ? "" : ` "--only=${values.only}"`;
   for (let each = seed; each < seed + seeds; each++) {
     try {
-      const result = play({ seed: each, hosts, minutes });
+      const result = play({ seed: each, hosts, minutes, ...(only === undefined ? {} : { only }) });
       chapters += result.chapters;
       healedMs.push(...result.healedMs);
     } catch (error) {
-      console.error(error instanceof Error ? error.message : error);
-      console.error(`\nrepeat it with: npm run sim -- --seed=${each} --hosts=${hosts} --minutes=${minutes}`);
-      process.exit(1);
+      violations += 1;
+      const text = error instanceof Error ? (error.name === "Violation" ? error.message : error.stack) : String(error);
+      console.error(values["keep-going"] ? text?.split("\n")[0] : text);
+      console.error(`repeat it with: npm run sim -- --seed=${each} --hosts=${hosts} --minutes=${minutes}${rest}`);
+      if (!values["keep-going"]) return violations;
     }
   }
-  console.log(
-    `${seeds} seeds from ${seed}, ${hosts} hosts, ${minutes} minutes each: ${chapters} chapters, no violation`,
-  );
+  const verdict = violations === 0 ? "no violation" : `${violations} violations`;
+  console.log(`${seeds} seeds from ${seed}, ${hosts} hosts, ${minutes} minutes each: ${chapters} chapters, ${verdict}`);
   console.log(`healed within (min / median / p99 / max ms): ${quantiles(healedMs)}`);
+  return violations;
 }
 
-function printTable(): void {
-  console.log(
-    "hosts  first knows (min / median / p99 / max ms)  last knows  datagrams per host and second  joined within ms",
-  );
-  for (const [size, crashes] of [
-    [3, 40],
-    [10, 40],
-    [100, 20],
-  ] as const) {
-    const { firstMs, lastMs, datagramsPerSecond, joinedMs } = measureDetection({ seed, hosts: size, crashes });
-    const cost = datagramsPerSecond.toFixed(1);
-    console.log(`${size}  ${quantiles(firstMs)}  ${quantiles(lastMs)}  ${cost}  ${joinedMs.toFixed(0)}`);
+function printTable(sizes: readonly number[]): void {
+  console.log("hosts | first knows (min / median / p99 / max ms) | last knows | datagrams, bytes per host and second | joined");
+  for (const size of sizes) {
+    const crashes = size > 200 ? 5 : size > 20 ? 20 : 40;
+    const { firstMs, lastMs, datagramsPerSecond, bytesPerSecond, joinedMs } = measureDetection({ seed, hosts: size, crashes });
+    const cost = `${datagramsPerSecond.toFixed(1)}, ${Math.round(bytesPerSecond)}`;
+    console.log(`${size} | ${quantiles(firstMs)} | ${quantiles(lastMs)} | ${cost} | ${joinedMs.toFixed(0)} ms`);
   }
 }
 
-playAll();
-if (values.table || seeds === 1) printTable();
+if (values.table !== "") printTable(values.table.split(",").map(Number));
+else process.exitCode = playAll() === 0 ? 0 : 1;

@@ -1,20 +1,26 @@
 /**
- * A seeded history: hosts start, then chapters of misfortune, each followed by healing and a check. Purpose: everything
- * that can go wrong, in any order. Boundary: it only does harm; checks.ts judges.
+ * A seeded history: hosts start, then chapters of misfortune, each followed by healing and checks. Purpose: everything that
+ * can go wrong, in any order. Boundary: misfortunes.ts does the harm, checks.ts and voices.ts judge.
  */
+import type { GroupSettings, GroupSpec } from "../../src/domain/group/types.js";
 import type { Endpoint } from "../../src/domain/messages.js";
-import { holdLiveness, holdSafety, Violation } from "./checks.js";
-import type { MakeDriven } from "./driven.js";
+import { PROFILES, type Profile } from "../../src/domain/profile.js";
+import { differingFacts, disagreement, holdLiveness, holdSafety, isEligible, wrongOwner } from "./checks.js";
 import type { Host } from "./host.js";
-import { FAIR } from "./network.js";
+import { MISFORTUNES } from "./misfortunes.js";
+import { FAIR, type Network } from "./network.js";
 import { between, pickOne, type Random, seeded } from "./random.js";
+import { settingsOf } from "./settings.js";
+import { Violation } from "./violation.js";
+import { VoiceWatch } from "./voices.js";
 import { PORT, World } from "./world.js";
 
 export interface StoryOptions {
   readonly seed: number;
   readonly hosts: number;
   readonly minutes: number;
-  readonly make?: MakeDriven;
+  /** Only these misfortunes. */
+  readonly only?: readonly string[];
 }
 
 export interface StoryResult {
@@ -23,31 +29,84 @@ export interface StoryResult {
   readonly healedMs: readonly number[];
 }
 
-/** Everybody must agree so soon after the last misfortune. */
-export const HEALED_WITHIN_MS = 5000;
+/** All views agree so soon after the last misfortune, in multiples of the slowest verdict. */
+const AGREED_WITHIN_VERDICTS = 6.5;
+/** And so long after that everything else does: pauses of refused claims, a name's conflict that must be over. */
+const SERVED_WITHIN_MS = 5000;
+const CONFLICT_OVER_MS = 11_000;
+const PEACE_MS = 2000;
 const SEEDS = 3;
-
-type Misfortune = (story: Story) => void;
 
 export class Story {
   readonly world: World;
   readonly random: Random;
+  readonly voices: VoiceWatch;
   readonly #hosts: number;
+  readonly #profiles: readonly Profile[];
+  readonly #macs = new Map<number, string>();
+  readonly #failback: GroupSpec["failback"];
+  #weights = new Map<string, number>();
+  #addresses = 3;
   #moved = 0;
+  /** Two hosts used one name in this chapter. */
+  #rivalled = false;
 
   constructor(options: StoryOptions) {
-    this.world = options.make === undefined ? new World(options.seed) : new World(options.seed, options.make);
     this.random = seeded(options.seed ^ 0x570f);
     this.#hosts = options.hosts;
+    const { random } = this;
+    this.#failback = pickOne(random, [{ afterMs: 0 }, { afterMs: 0 }, { afterMs: 3000 }, { afterMs: 20_000 }, "never"]);
+    const kind = random();
+    const { lan, relaxed, fast } = PROFILES;
+    this.#profiles = kind < 0.6 ? [lan] : kind < 0.7 ? [fast] : [lan, relaxed, lan, fast];
+    this.world = new World({
+      seed: options.seed,
+      settings: this.settings("h0"),
+      profileOf: (name) => this.#profiles[Number(name.slice(1)) % this.#profiles.length]!,
+      aloneAfterMs: 3000,
+      oneWire: random() < 0.7,
+    });
     holdSafety(this.world);
+    this.voices = new VoiceWatch(this.world);
   }
 
-  boot(index: number, address = this.home(index)): Host {
-    return this.world.boot(
-      `h${index}`,
-      address,
-      Array.from({ length: SEEDS }, (_, i) => this.home(i + 1)),
-    );
+  // ------------------------------------------------------------ hosts and their configuration
+
+  boot(index: number, address = this.home(index), mac = this.mac(index)): Host {
+    const name = `h${index}`;
+    const seeds = Array.from({ length: SEEDS }, (_, i) => this.home(i + 1));
+    return this.world.boot({ name, address, mac, seeds, settings: this.settings(name) });
+  }
+
+  rival(of: Host): void {
+    this.#rivalled = true;
+    this.boot(this.index(of), this.elsewhere(), this.world.newMac());
+  }
+
+  mac(index: number): string {
+    const known = this.#macs.get(index) ?? this.world.newMac();
+    this.#macs.set(index, known);
+    return known;
+  }
+
+  newMac(index: number): void {
+    this.#macs.delete(index);
+  }
+
+  settings(name: string): GroupSettings {
+    const weight = this.#weights.get(name) ?? 1;
+    return settingsOf({ failback: this.#failback, addresses: this.#addresses, weight });
+  }
+
+  weigh(host: Host, weight: number): void {
+    this.#weights.set(host.name, weight);
+    host.reconfigure(this.settings(host.name));
+  }
+
+  /** The file of all hosts changes; who reads it now, and who at the healing? */
+  resize(addresses: number): void {
+    this.#addresses = addresses;
+    for (const host of this.running()) if (this.random() < 0.6) host.reconfigure(this.settings(host.name));
   }
 
   home(index: number): Endpoint {
@@ -72,138 +131,108 @@ export class Story {
     return Number(host.name.slice(1));
   }
 
-  /** The weather clears, rivals go, the frozen wake, and whatever runs must agree. */
+  /** The networks that a cut hits: mostly both, since mostly they are one. */
+  nets(): readonly Network[] {
+    const { gossip, wire, oneWire } = this.world;
+    if (oneWire || this.random() < 0.3) return [gossip, wire];
+    return [gossip];
+  }
+
+  // ------------------------------------------------------------ chapters
+
+  begin(): void {
+    for (let index = 1; index <= this.#hosts; index++) {
+      this.world.run(this.random() < 0.5 ? 0 : this.random() * 300);
+      this.boot(index);
+    }
+  }
+
+  harm(only: readonly string[] | undefined): void {
+    const { world, random } = this;
+    const misfortunes = 1 + Math.floor(random() * 6);
+    for (let i = 0; i < misfortunes; i++) {
+      const name = pickOne(random, only ?? Object.keys(MISFORTUNES));
+      world.note(`--- ${name}`);
+      MISFORTUNES[name]!(this);
+      world.run(random() < 0.3 ? random() * 50 : random() * 3000);
+    }
+  }
+
+  /** The weather clears, rivals go, the frozen wake, all read the same file, and whatever runs must agree. */
   heal(): number {
     const { world } = this;
-    world.network.heal();
-    world.network.weather = { ...FAIR };
+    for (const net of [world.gossip, world.wire]) {
+      net.heal();
+      net.weather = { ...FAIR };
+    }
     const names = new Set<string>();
     for (const host of this.running()) {
       if (names.has(host.name)) host.crash();
       names.add(host.name);
-      host.slowMs = 0;
+      if (host.slowMs > 0) host.setSlow(0);
     }
     if (this.running().length === 0 || !names.has("h1")) {
       for (const index of this.downIndexes()) if (index === 1 || this.running().length === 0) this.boot(index);
     }
-    const wake = Math.max(0, ...this.running().map((host) => host.frozenUntil - world.now));
-    world.run(wake + 1);
+    world.run(Math.max(0, ...world.hosts.map((host) => host.wakesAt - world.now)) + 1);
+    for (const host of this.running()) {
+      if (!host.link) world.plug(host, true);
+      host.reconfigure(this.settings(host.name));
+    }
     world.note("--- healed");
-    return holdLiveness(world, HEALED_WITHIN_MS);
+    const slowest = Math.max(...this.#profiles.map((profile) => profile.deadAfterMs));
+    const agreed = holdLiveness(world, slowest * AGREED_WITHIN_VERDICTS, () => disagreement(world));
+    const rest = SERVED_WITHIN_MS + slowest + (this.#rivalled ? CONFLICT_OVER_MS : 0);
+    this.#rivalled = false;
+    return (
+      agreed +
+      holdLiveness(world, rest, () => disagreement(world) ?? differingFacts(world) ?? wrongOwner(world, this.voices))
+    );
+  }
+
+  /** Calm: nobody dies without a cause, and what is served stays served, also while it is handed over. */
+  peace(): void {
+    const { world } = this;
+    let calm = true;
+    world.note("--- peace");
+    world.watch({
+      event: (host, event) => {
+        if (!calm || event.event !== "member.dead") return;
+        if (this.running().some((other) => other.name === event.fields["member"])) {
+          throw new Violation(world, `${host} holds ${String(event.fields["member"])} dead in fair weather`);
+        }
+      },
+      moment: () => {
+        if (calm) this.#holdServed();
+      },
+    });
+    world.run(PEACE_MS);
+    const wrong = disagreement(world);
+    if (wrong !== null) throw new Violation(world, `in peace, ${wrong}`);
+    calm = false;
+  }
+
+  #holdServed(): void {
+    for (const { name, addresses } of this.settings("h1").groups) {
+      for (const address of addresses) {
+        if (this.voices.voices(address).length > 0 || !this.running().some((host) => isEligible(host, name))) continue;
+        throw new Violation(this.world, `in peace, nobody answers for ${address}`);
+      }
+    }
   }
 }
 
 export function play(options: StoryOptions): StoryResult {
   const story = new Story(options);
   const { world, random } = story;
-  const healedMs: number[] = [];
-  for (let index = 1; index <= options.hosts; index++) {
-    world.run(random() < 0.5 ? 0 : random() * 300);
-    story.boot(index);
-  }
-  healedMs.push(story.heal());
+  story.begin();
+  const healedMs = [story.heal()];
   while (world.now < options.minutes * 60_000) {
-    const misfortunes = 1 + Math.floor(random() * 6);
-    for (let i = 0; i < misfortunes; i++) {
-      const name = pickOne(random, Object.keys(MISFORTUNES));
-      world.note(`--- ${name}`);
-      MISFORTUNES[name]!(story);
-      world.run(random() < 0.3 ? random() * 50 : random() * 3000);
-    }
+    story.harm(options.only);
     healedMs.push(story.heal());
-    holdPeace(story);
+    story.peace();
     for (const index of story.downIndexes()) if (random() < 0.7) story.boot(index);
-    world.run(random() * 2000);
+    world.run(between(random, 0, 2000));
   }
   return { chapters: healedMs.length - 1, healedMs };
 }
-
-/** Two calm seconds: nobody dies and nobody is suspected without a cause. */
-function holdPeace(story: Story): void {
-  const { world } = story;
-  let calm = true;
-  world.watch({
-    event: (host, event) => {
-      if (!calm || event.kind !== "member" || event.change !== "dead") return;
-      if (story.running().some((other) => other.name === event.member.name)) {
-        throw new Violation(world, `${host.name} holds ${event.member.name} dead in fair weather`);
-      }
-    },
-  });
-  world.run(2000);
-  calm = false;
-}
-
-function cutBoth(story: Story, a: Host, b: Host): void {
-  story.world.network.cut(a.address.host, b.address.host);
-  story.world.network.cut(b.address.host, a.address.host);
-}
-
-const MISFORTUNES: Readonly<Record<string, Misfortune>> = {
-  crash: (story) => {
-    if (story.running().length > 1) pickOne(story.random, story.running()).crash();
-  },
-  restart: (story) => {
-    const down = story.downIndexes();
-    if (down.length > 0) story.boot(pickOne(story.random, down));
-  },
-  "restart at once": (story) => {
-    const host = pickOne(story.random, story.running());
-    host.crash();
-    story.world.run(story.random() * 200);
-    story.boot(story.index(host), host.address);
-  },
-  freeze: (story) => {
-    pickOne(story.random, story.running()).freeze(between(story.random, 50, 6000));
-  },
-  slow: (story) => {
-    pickOne(story.random, story.running()).slowMs = between(story.random, 1, 150);
-  },
-  leave: (story) => {
-    if (story.running().length > 1) pickOne(story.random, story.running()).leave();
-  },
-  move: (story) => {
-    const movable = story.running().filter((host) => story.index(host) > SEEDS);
-    if (movable.length === 0) return;
-    const host = pickOne(story.random, movable);
-    host.crash();
-    story.boot(story.index(host), story.elsewhere());
-  },
-  rival: (story) => {
-    const host = pickOne(story.random, story.running());
-    story.boot(story.index(host), story.elsewhere());
-  },
-  partition: (story) => {
-    const side = new Set(story.running().filter(() => story.random() < 0.5));
-    for (const a of story.running())
-      for (const b of story.running()) if (side.has(a) && !side.has(b)) cutBoth(story, a, b);
-  },
-  "one way": (story) => {
-    const [a, b] = [pickOne(story.random, story.running()), pickOne(story.random, story.running())];
-    if (a !== b) story.world.network.cut(a.address.host, b.address.host);
-  },
-  isolate: (story) => {
-    const lonely = pickOne(story.random, story.running());
-    for (const other of story.running()) if (other !== lonely) cutBoth(story, lonely, other);
-  },
-  deafen: (story) => {
-    const deaf = pickOne(story.random, story.running());
-    for (const other of story.running())
-      if (other !== deaf) story.world.network.cut(other.address.host, deaf.address.host);
-  },
-  stall: (story) => {
-    story.world.network.stall(story.world.now + between(story.random, 20, 3000));
-  },
-  weather: (story) => {
-    story.world.network.weather = {
-      loss: story.random() * 0.4,
-      duplicate: story.random() * 0.2,
-      delayMs: story.random() * 5,
-      jitterMs: story.random() * 30,
-      stray: story.random() * 0.1,
-    };
-  },
-  "mend the wires": (story) => {
-    story.world.network.heal();
-  },
-};

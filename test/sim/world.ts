@@ -1,42 +1,86 @@
 /**
- * The simulated world: agenda, network, hosts, and the deeds that cross hosts (datagrams, push/pulls, TCP pings). Purpose:
- * run real cores through a seeded history. Boundary: what may go wrong is story.ts's business, what must hold is checks.ts's.
+ * The simulated world: agenda, the gossip's network, the VIPs' segment, hosts, and the deeds that cross hosts (datagrams,
+ * push/pulls, TCP pings). Purpose: run real groups through a seeded history. Boundary: what may go wrong is story.ts's
+ * business, what must hold is checks.ts's and voices.ts's.
  */
+import { Group } from "../../src/domain/group/group.js";
+import type { GroupOptions, GroupOutput, GroupSettings, OwnershipEvent } from "../../src/domain/group/types.js";
 import type { Endpoint, Message } from "../../src/domain/messages.js";
 import { formatEndpoint } from "../../src/domain/messages.js";
-import { PROFILES } from "../../src/domain/profile.js";
-import type { SwimEvent, SwimOptions, SwimOutput } from "../../src/domain/swim/index.js";
+import { PROFILES, type Profile } from "../../src/domain/profile.js";
+import { decodeFacts, encodeFacts, measure } from "../../src/wire/index.js";
 import { Agenda } from "./agenda.js";
-import { bareCore, type MakeDriven } from "./driven.js";
 import { Host } from "./host.js";
 import { Network } from "./network.js";
-import { type Random, seeded } from "./random.js";
+import { between, type Random, seeded } from "./random.js";
+import { Segment } from "./segment.js";
+import { settingsOf } from "./settings.js";
 
 export const PORT = 7979;
 const PACKET_BUDGET = 1350;
 const STREAM_TIMEOUT_MS = 2000;
 const NOTES_MAX = 4000;
+/** CRC, compound and seal around what is measured: about so much a datagram. */
+const ENVELOPE_BYTES = 40;
 
 export interface Watcher {
-  event?(host: Host, event: SwimEvent): void;
+  /** After each turn of a host. */
   turn?(host: Host): void;
+  event?(host: Host, event: OwnershipEvent): void;
+  /** After each thing that happened anywhere. */
+  moment?(): void;
+}
+
+export interface WorldOptions {
+  readonly seed: number;
+  /** What hosts are configured with, unless a boot says otherwise. */
+  readonly settings?: GroupSettings;
+  readonly profileOf?: (name: string) => Profile;
+  readonly aloneAfterMs?: number;
+  /** The gossip runs over the segment of the VIPs: one plug, one cut for both. */
+  readonly oneWire?: boolean;
+}
+
+export interface Boot {
+  readonly name: string;
+  readonly address: Endpoint;
+  readonly seeds: readonly Endpoint[];
+  readonly mac?: string;
+  readonly settings?: GroupSettings;
 }
 
 export class World {
   readonly random: Random;
   readonly agenda = new Agenda();
-  readonly network: Network;
+  readonly gossip: Network;
+  readonly wire: Network;
+  readonly segment: Segment;
   readonly hosts: Host[] = [];
+  readonly oneWire: boolean;
+  settings: GroupSettings;
   readonly #byAddress = new Map<string, Host>();
-  readonly #make: MakeDriven;
+  readonly #byPort = new Map<string, Host>();
+  readonly #options: WorldOptions;
   readonly #watchers: Watcher[] = [];
   readonly #notes: string[] = [];
+  /** "instance name" -> when that host last met (or met again) the named one. */
+  readonly #metAt = new Map<string, number>();
+  /** When a name was last booted at another address than before. */
+  readonly #namesakeAt = new Map<string, number>();
   #instances = 0;
 
-  constructor(seed: number, make: MakeDriven = bareCore) {
-    this.random = seeded(seed);
-    this.network = new Network(seeded(seed ^ 0x5eed));
-    this.#make = make;
+  constructor(options: WorldOptions) {
+    this.#options = options;
+    this.random = seeded(options.seed);
+    const clock = () => this.now;
+    this.gossip = new Network(seeded(options.seed ^ 0x5eed), clock);
+    this.wire = new Network(seeded(options.seed ^ 0x3173), clock);
+    this.segment = new Segment(this);
+    this.settings = options.settings ?? settingsOf();
+    this.oneWire = options.oneWire ?? true;
+    this.agenda.afterEach = () => {
+      for (const watcher of this.#watchers) watcher.moment?.();
+    };
   }
 
   get now(): number {
@@ -48,6 +92,10 @@ export class World {
     return this.#notes;
   }
 
+  between(low: number, high: number): number {
+    return between(this.random, low, high);
+  }
+
   watch(watcher: Watcher): void {
     this.#watchers.push(watcher);
   }
@@ -57,114 +105,163 @@ export class World {
     if (this.#notes.length > NOTES_MAX) this.#notes.splice(0, NOTES_MAX / 2);
   }
 
-  check(host: Host): void {
-    for (const watcher of this.#watchers) watcher.turn?.(host);
+  noteEvent(host: Host, event: OwnershipEvent): void {
+    if (event.event === "member.alive" || event.event === "member.joined") {
+      this.#metAt.set(`${host.instance} ${String(event.fields["member"])}`, this.now);
+    }
+    if (event.event !== "member.updated") this.note(`${host}: ${event.text}`);
+    for (const watcher of this.#watchers) watcher.event?.(host, event);
   }
 
-  onEvent(host: Host, event: SwimEvent): void {
-    for (const watcher of this.#watchers) watcher.event?.(host, event);
+  turned(host: Host): void {
+    for (const watcher of this.#watchers) watcher.turn?.(host);
   }
 
   run(ms: number): void {
     this.agenda.runUntil(this.now + ms);
   }
 
+  // ------------------------------------------------------------ hosts
+
   /** Starts a host; an earlier one at the same address must be down. */
-  boot(name: string, address: Endpoint, seeds: readonly Endpoint[]): Host {
-    const instance = ++this.#instances;
-    const options: SwimOptions = {
-      name,
-      address,
-      profile: PROFILES.lan,
-      meta: { kind: "vipd", format: 1, instance, factsVersion: 1, factsDigest: 0 },
+  boot(of: Boot): Host {
+    const { name, address } = of;
+    const instance = 1 + Math.floor(this.random() * (2 ** 32 - 2));
+    const mac = of.mac ?? this.newMac();
+    const settings = of.settings ?? this.settings;
+    const clockOffsetMs = Math.floor(this.random() * 1e7);
+    const host = new Host(this, { name, address, mac, instance, settings, clockOffsetMs }, (self) =>
+      this.#group(self, of.seeds),
+    );
+    const elsewhere = this.hosts.some((other) => other.name === name && other.address.host !== address.host);
+    if (elsewhere) this.#namesakeAt.set(name, this.now);
+    const gone = this.hosts.findIndex((other) => !other.up && other.address.host === address.host);
+    if (gone >= 0) this.hosts.splice(gone, 1);
+    this.hosts.push(host);
+    this.#byAddress.set(formatEndpoint(address), host);
+    this.#byPort.set(address.host, host);
+    this.segment.addPort(address.host);
+    this.note(`${host} starts, instance ${instance}, MAC ${mac}`);
+    host.start();
+    return host;
+  }
+
+  newMac(): string {
+    const number = ++this.#instances;
+    return `02:00:00:00:${(number >> 8).toString(16).padStart(2, "0")}:${(number & 255).toString(16).padStart(2, "0")}`;
+  }
+
+  profileOf(name: string): Profile {
+    return this.#options.profileOf?.(name) ?? PROFILES.lan;
+  }
+
+  #group(host: Host, seeds: readonly Endpoint[]): Group {
+    const options: GroupOptions = {
+      name: host.name,
+      address: host.address,
+      instance: host.instance,
+      profile: this.profileOf(host.name),
+      settings: host.settings,
+      seeds,
+      aloneAfterMs: this.#options.aloneAfterMs ?? 10_000,
+      codec: { encode: encodeFacts, decode: decodeFacts },
       random: seeded(Math.floor(this.random() * 2 ** 32)),
       measure,
       packetBudget: PACKET_BUDGET,
-      seeds,
     };
-    const host = new Host(this, this.#make(options, this.now), { name, address, instance, seeds });
-    this.hosts.push(host);
-    this.#byAddress.set(formatEndpoint(address), host);
-    this.note(`${name}@${formatEndpoint(address)} starts, instance ${instance}`);
-    // As the daemon does: acks name the instance, so that a restart which nobody noticed is found out.
-    host.input({ kind: "ack-payload", payload: { kind: "vipd", instance, factsVersion: 1, viewDigest: 0 } });
-    host.start();
-    return host;
+    return new Group(options, host.clock());
   }
 
   at(address: Endpoint): Host | undefined {
     return this.#byAddress.get(formatEndpoint(address));
   }
 
+  /** The host at this port of the switch that runs. */
+  atPort(port: string): Host | undefined {
+    const host = this.#byPort.get(port);
+    return host?.up ? host : undefined;
+  }
+
+  /** When the host last met, or met again, the named one. */
+  metAt(host: Host, name: string): number | undefined {
+    return this.#metAt.get(`${host.instance} ${name}`);
+  }
+
+  /** Ms since this name began to be used at two addresses: until the older one is known to be dead, views differ. */
+  uniqueMs(name: string): number {
+    return this.now - (this.#namesakeAt.get(name) ?? Number.NEGATIVE_INFINITY);
+  }
+
   /** Hosts that run, frozen ones included. */
   running(): Host[] {
-    return this.hosts.filter((host) => host.up && !host.left);
+    return this.hosts.filter((host) => host.up && !host.leaving);
+  }
+
+  // ------------------------------------------------------------ networks
+
+  /** Both directions, on the gossip's network, the wire, or both. */
+  separate(a: string, b: string, nets: readonly Network[]): void {
+    for (const net of nets) {
+      net.cut(a, b);
+      net.cut(b, a);
+    }
+  }
+
+  plug(host: Host, plugged: boolean): void {
+    const { host: port } = host.address;
+    for (const net of this.oneWire ? [this.wire, this.gossip] : [this.wire]) {
+      if (plugged) net.plug(port);
+      else net.unplug(port);
+    }
+    host.setLink(plugged);
   }
 
   datagram(from: Host, to: Endpoint, messages: readonly Message[]): void {
     const bytes = messages.reduce((sum, message) => sum + measure(message) + 2, 2);
     if (bytes > PACKET_BUDGET && messages.length > 1) throw new Error(`a datagram of ${bytes} bytes`);
-    for (const delay of this.network.fate(from.address.host, to.host, this.now)) {
+    from.sent.datagrams += 1;
+    from.sent.bytes += bytes + ENVELOPE_BYTES;
+    for (const delay of this.gossip.fate(from.address.host, to.host)) {
       this.agenda.after(delay, () => this.at(to)?.datagram(from.address, messages));
     }
   }
 
   exchange(from: Host, to: Endpoint, join: boolean): void {
-    const there = this.network.stream(from.address.host, to.host, this.now);
+    const { gossip, agenda } = this;
+    const there = gossip.stream(from.address.host, to.host);
+    const ours = from.pushPull(join);
     const fail = (reason: string, afterMs: number) => {
-      this.agenda.after(afterMs, () => from.input({ kind: "exchange-failed", with: to, reason }));
+      agenda.after(afterMs, () => from.input({ kind: "exchange-failed", with: to, reason }));
     };
     if (there === null) {
       fail("timed out", STREAM_TIMEOUT_MS);
       return;
     }
-    this.agenda.after(there, () => {
+    agenda.after(there, () => {
       const peer = this.at(to);
       if (peer === undefined || !peer.up) return fail("refused", 0.1);
-      if (peer.frozen || !this.network.passes(from.address.host, to.host, this.now))
-        return fail("timed out", STREAM_TIMEOUT_MS);
-      const ours = from.pushPull(join);
+      if (!peer.turning || !gossip.passes(from.address.host, to.host)) return fail("timed out", STREAM_TIMEOUT_MS);
       const theirs = peer.pushPull(join);
       // The dialler's port is ephemeral, as with real TCP.
       const ephemeral = { host: from.address.host, port: 40_000 + Math.floor(this.random() * 20_000) };
       peer.input({ kind: "exchanged", with: ephemeral, state: ours, initiator: false });
-      const back = this.network.stream(to.host, from.address.host, this.now);
+      const back = gossip.stream(to.host, from.address.host);
       if (back === null) return fail("timed out", STREAM_TIMEOUT_MS);
-      this.agenda.after(back, () => from.input({ kind: "exchanged", with: to, state: theirs, initiator: true }));
+      agenda.after(back, () => from.input({ kind: "exchanged", with: to, state: theirs, initiator: true }));
     });
   }
 
-  streamPing(from: Host, ping: Extract<SwimOutput, { kind: "stream-ping" }>): void {
-    const there = this.network.stream(from.address.host, ping.to.host, this.now);
+  streamPing(from: Host, ping: Extract<GroupOutput, { kind: "stream-ping" }>): void {
+    const { gossip, agenda } = this;
+    const there = gossip.stream(from.address.host, ping.to.host);
     if (there === null) return;
-    this.agenda.after(there, () => {
+    agenda.after(there, () => {
       const peer = this.at(ping.to);
-      if (peer === undefined || !peer.up || peer.frozen || peer.name !== ping.node) return;
-      const back = this.network.stream(ping.to.host, from.address.host, this.now);
-      if (back === null || this.now + back > ping.deadline) return;
+      if (peer === undefined || !peer.up || !peer.turning || peer.name !== ping.node) return;
+      const back = gossip.stream(ping.to.host, from.address.host);
+      if (back === null || from.clock() + back > ping.deadline) return;
       const answer = { kind: "stream-ping-answered", seqNo: ping.seqNo, node: ping.node } as const;
-      this.agenda.after(back, () => from.input(answer));
+      agenda.after(back, () => from.input(answer));
     });
-  }
-}
-
-/** About what msgpack makes of it. */
-function measure(message: Message): number {
-  switch (message.kind) {
-    case "ping":
-      return 40 + message.node.length + (message.source === null ? 0 : 30 + message.source.name.length);
-    case "indirect-ping":
-      return 80 + message.node.length;
-    case "ack":
-      return message.payload === null ? 18 : 40;
-    case "nack":
-      return 8;
-    case "suspect":
-    case "dead":
-      return 26 + message.node.length + message.from.length;
-    case "alive":
-      return 80 + message.node.length + (message.meta.kind === "vipd" ? 24 : message.meta.bytes.length);
-    case "user":
-      return message.body.kind === "facts" ? 40 + message.body.facts.body.length : 100;
   }
 }

@@ -6,7 +6,7 @@ import type { Millis } from "../messages.js";
 import { announce, answer, arm, CLAIM_AGAIN_MS, type Context, enter, SECOND_NOTICE_MS } from "./context.js";
 import { isLive, type Key } from "./key.js";
 import { judge } from "./questions.js";
-import type { WireVerdict } from "./types.js";
+import type { View, WireVerdict } from "./types.js";
 
 export function beginClaim(ctx: Context, key: Key, now: Millis): void {
   key.held.clear();
@@ -18,19 +18,22 @@ export function beginClaim(ctx: Context, key: Key, now: Millis): void {
 /** Claims at once where the former owner hands over or said goodbye; else only after its lease and the wire's word. */
 export function decide(ctx: Context, key: Key, now: Millis): void {
   const holder = key.holder === ctx.view.self ? null : key.holder;
-  if (isLive(ctx.view, holder)) {
+  const lost = [...key.unsucceeded].filter((member) => member !== holder && mayStillAnswer(ctx.view, member));
+  if (isLive(ctx.view, holder) && lost.length === 0) {
     if (!ctx.view.drifted(key.spec.group) || ctx.view.draining(holder)) {
       hold(ctx, key, `hand-over from ${holder}`, now);
       return;
     }
   } else if (holder !== null) {
-    if (ctx.view.state(holder) === "left") {
+    if (ctx.view.state(holder) === "left" && lost.length === 0) {
       hold(ctx, key, `${holder} left`, now);
       return;
     }
-    const notBefore = ctx.view.silentSince(holder) + ctx.view.leaseOf(holder);
-    if (now < notBefore) {
-      key.reason = `waiting out the lease of ${holder}`;
+    if (mayStillAnswer(ctx.view, holder)) lost.push(holder);
+    for (const member of lost) {
+      const notBefore = ctx.view.silentSince(member) + ctx.view.leaseOf(member);
+      if (now >= notBefore) continue;
+      key.reason = `waiting out the lease of ${member}`;
       arm(ctx, key, "claim-again", notBefore);
       return;
     }
@@ -74,6 +77,7 @@ export function hold(ctx: Context, key: Key, reason: string, now: Millis): void 
 export function own(ctx: Context, key: Key, now: Millis): void {
   const from = key.holder;
   key.evidenced.clear();
+  key.unsucceeded.clear();
   key.doubtful = false;
   key.ownedSince = now;
   enter(ctx, key, "owned", key.reason, now);
@@ -83,6 +87,11 @@ export function own(ctx: Context, key: Key, now: Millis): void {
     ctx.out.claimed(from, 1, key.spec.addresses);
     arm(ctx, key, "second-notice", now + SECOND_NOTICE_MS);
   } else key.holder = null;
+}
+
+/** Held dead, or forgotten: its lease must be waited out. Whoever said goodbye has handed over before. */
+export function mayStillAnswer(view: View, member: string): boolean {
+  return !isLive(view, member) && view.state(member) !== "left";
 }
 
 export function abort(ctx: Context, key: Key, reason: string, now: Millis): void {

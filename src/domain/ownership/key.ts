@@ -13,6 +13,11 @@ export interface Key {
   elected: Elected;
   /** Whom this host believes to have announced last; null: not known. */
   holder: string | null;
+  /**
+   * Former holders that were held dead when the election moved on, and of whom nobody is known to have taken over since:
+   * whoever was elected in between may have claimed nothing yet, so their leases still count, and the wire is asked.
+   */
+  readonly unsucceeded: Set<string>;
   /** `releasing`: to whom. */
   successor: string | null;
   /** Addresses that we stopped answering for although `owned` or `releasing`: the new owner's announcement was seen. */
@@ -47,6 +52,7 @@ export function newKey(spec: KeySpec, now: Millis): Key {
     reason: "nobody is eligible yet",
     elected: { owner: null, heir: null },
     holder: null,
+    unsucceeded: new Set(),
     successor: null,
     evidenced: new Set(),
     namedHeir: undefined,

@@ -5,7 +5,7 @@
  */
 import type { Elected } from "../election.js";
 import type { Millis } from "../messages.js";
-import { abort, beginClaim, decide, own } from "./claiming.js";
+import { abort, beginClaim, decide, mayStillAnswer, own } from "./claiming.js";
 import { announceAgain, arm, type Context, enter, mayClaim, note } from "./context.js";
 import { isLive, type Key, newKey, silentFor, viewOf } from "./key.js";
 import { Outbox } from "./outbox.js";
@@ -59,7 +59,11 @@ export class Ownership {
       const key = this.#keys.get(name);
       if (key === undefined) continue;
       const former = key.elected.owner;
-      if (former !== null && former !== elected.owner && former !== this.#ctx.view.self) key.holder = former;
+      if (former !== null && former !== elected.owner && former !== this.#ctx.view.self) {
+        const { holder } = key;
+        if (holder !== null && holder !== former && mayStillAnswer(this.#ctx.view, holder)) key.unsucceeded.add(holder);
+        key.holder = former;
+      }
       key.elected = elected;
       this.#evaluate(key, now);
     }

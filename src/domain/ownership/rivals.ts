@@ -22,6 +22,7 @@ export function memberClaims(
   now: Millis,
 ): void {
   key.heard = { member, at: now };
+  if (isLive(ctx.view, member)) key.unsucceeded.clear();
   if (key.state === "releasing") {
     if (member !== key.successor) return;
     evidence(ctx, key, addresses, now);

@@ -1,0 +1,30 @@
+/** What simulated hosts are configured with: groups of each kind, and how a new version of the file differs. */
+import type { GroupSettings, GroupSpec } from "../../src/domain/group/types.js";
+import { hashText } from "../../src/domain/hash.js";
+
+export interface SettingsChoice {
+  readonly failback?: GroupSpec["failback"];
+  readonly weight?: number;
+  /** Addresses of the group "web". */
+  readonly addresses?: number;
+}
+
+export function settingsOf(choice: SettingsChoice = {}): GroupSettings {
+  const failback = choice.failback ?? { afterMs: 0 };
+  const web = Array.from({ length: choice.addresses ?? 3 }, (_, i) => `10.0.0.${200 + i}`);
+  return {
+    weight: choice.weight ?? 1,
+    labels: {},
+    groups: [
+      group({ name: "web", addresses: web, failback }),
+      group({ name: "pair", addresses: ["10.0.0.250", "fd00::250"], together: true, failback }),
+      group({ name: "bare", addresses: ["10.0.0.251"], local: false, failback: { afterMs: 0 } }),
+    ],
+  };
+}
+
+function group(of: Partial<GroupSpec> & Pick<GroupSpec, "name" | "addresses" | "failback">): GroupSpec {
+  const { addresses, failback, together = false } = of;
+  const digest = hashText(JSON.stringify([addresses, failback, together]));
+  return { interface: "eth0", local: true, together, digest, ...of };
+}

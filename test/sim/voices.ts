@@ -1,0 +1,123 @@
+/**
+ * Who answers for what, at every moment of the simulated world. Purpose: the laws of ownership as checks. Safety: no heir
+ * begins while the former owner may still answer; two voices only for the crossing of a hand-over, unless the segment itself
+ * is torn. Boundary: looks at the responders, not at what the groups believe; what lets two voices be is said here and
+ * nowhere else.
+ */
+import type { Host } from "./host.js";
+import { Violation } from "./violation.js";
+import type { World } from "./world.js";
+
+/** A hand-over's crossing: the announcement travels, the former owner yields. */
+const CROSSING_MS = 30;
+/** A disturbance is felt for so long: in-flight verdicts, questions already asked, announcement rounds. */
+const AFTERMATH_MS = 3000;
+/** A name that came up at another address: until its former place is held dead, not everybody takes it for the same. */
+const NAMESAKE_MS = 8000;
+
+interface Pair {
+  readonly since: number;
+  readonly first: Host;
+  readonly second: Host;
+}
+
+export class VoiceWatch {
+  readonly #world: World;
+  readonly #pairs = new Map<string, Pair>();
+  #before = new Map<string, readonly Host[]>();
+  #boundMs = 0;
+
+  constructor(world: World) {
+    this.#world = world;
+    world.watch({ moment: () => this.#look() });
+  }
+
+  /** All addresses that any running host is configured with. */
+  addresses(): string[] {
+    const all = new Set<string>();
+    for (const host of this.#world.hosts) {
+      for (const group of host.settings.groups) for (const address of group.addresses) all.add(address);
+    }
+    return [...all];
+  }
+
+  voices(address: string): Host[] {
+    return this.#world.hosts.filter((host) => host.native.voices(address));
+  }
+
+  #look(): void {
+    if (this.#world.segment.takeChanged()) this.#compare();
+    for (const [key, pair] of this.#pairs) this.#endure(key, pair);
+  }
+
+  #compare(): void {
+    const { hosts } = this.#world;
+    this.#boundMs = 0;
+    for (const { name } of hosts) {
+      const { leaseMs, leaseExtensionMs } = this.#world.profileOf(name);
+      this.#boundMs = Math.max(this.#boundMs, leaseMs + leaseExtensionMs);
+    }
+    const after = new Map<string, readonly Host[]>();
+    for (const address of this.addresses()) {
+      const voices = this.voices(address);
+      after.set(address, voices);
+      const before = this.#before.get(address) ?? [];
+      for (const host of voices) {
+        if (!before.includes(host)) this.#begins(host, address, voices);
+      }
+    }
+    this.#before = after;
+  }
+
+  #begins(host: Host, address: string, voices: readonly Host[]): void {
+    for (const other of voices) {
+      if (other === host) continue;
+      this.#mayBegin(host, other, address);
+      const key = [address, ...[host, other].map(String).sort()].join(" ");
+      if (!this.#pairs.has(key)) this.#pairs.set(key, { since: this.#world.now, first: other, second: host });
+    }
+  }
+
+  /** Law 2 and law 5: an unplanned claim while the one held dead may still answer. */
+  #mayBegin(heir: Host, former: Host, address: string): void {
+    const state = heir.group.members().find((member) => member.name === former.name)?.state;
+    if (state !== "dead" || heir.name === former.name) return;
+    const [a, b] = [heir.address.host, former.address.host];
+    if (former.punctualMs < AFTERMATH_MS || this.#ambiguous(heir, former)) return;
+    // Of whom nothing could be heard, nothing can be known: both sides serve (law 4 is what forbids it).
+    const unheard = this.#world.gossip.soundMs(a, b) < AFTERMATH_MS;
+    const unasked = this.#world.wire.soundMs(a, b) < AFTERMATH_MS;
+    if (unheard && unasked) return;
+    const lease = (former.native.leaseUntil - former.clock()).toFixed(1);
+    const why = unheard ? "its answers could be heard" : `its lease runs for another ${lease} ms`;
+    throw new Violation(this.#world, `${heir} takes ${address} over, but ${former} answers for it: ${why}`);
+  }
+
+  #ambiguous(...hosts: readonly Host[]): boolean {
+    return hosts.some((host) => this.#world.uniqueMs(host.name) < NAMESAKE_MS);
+  }
+
+  #endure(key: string, pair: Pair): void {
+    const { first, second, since } = pair;
+    const address = key.slice(0, key.indexOf(" "));
+    if (!first.native.voices(address) || !second.native.voices(address)) {
+      this.#pairs.delete(key);
+      return;
+    }
+    const { now, wire, gossip } = this.#world;
+    const [a, b] = [first.address.host, second.address.host];
+    if (first.punctualMs < AFTERMATH_MS || second.punctualMs < AFTERMATH_MS) return;
+    if (this.#ambiguous(first, second)) return;
+    const wireMs = wire.soundMs(a, b);
+    if (wireMs < AFTERMATH_MS) return;
+    const lasted = now - since;
+    const calmMs = Math.min(wireMs, gossip.soundMs(a, b), first.steadyMs, second.steadyMs) - AFTERMATH_MS;
+    const bound = calmMs > 0 ? CROSSING_MS : this.#boundMs + CROSSING_MS;
+    if (Math.min(lasted, wireMs - AFTERMATH_MS) > bound) {
+      throw new Violation(
+        this.#world,
+        `two voices for ${address} since ${since.toFixed(1)}: ${first} and ${second} (${calmMs > 0 ? "calm" : "troubled"})`,
+      );
+    }
+  }
+}
