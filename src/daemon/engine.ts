@@ -4,7 +4,7 @@
  */
 import { Group } from "../domain/group/group.js";
 import type { GroupInput, GroupOptions, GroupOutput, GroupTimer, OwnershipEvent } from "../domain/group/types.js";
-import type { Endpoint } from "../domain/messages.js";
+import type { Endpoint, Millis } from "../domain/messages.js";
 import type { AddressHolder, Clock, GossipTransport, Log, Responder, ResponderEvent } from "../ports.js";
 import { Timers } from "./timers.js";
 
@@ -42,7 +42,7 @@ export class Engine {
           this.#wakeUp = setTimeout(callback, Math.ceil(ms));
         },
       },
-      (timer) => this.turn({ kind: "timer", timer }),
+      (timer, at) => this.turn({ kind: "timer", timer }, at),
     );
   }
 
@@ -51,9 +51,10 @@ export class Engine {
     return this.#lastTurnAt;
   }
 
-  turn(input: GroupInput): void {
+  /** `notBefore`: a timer that fires a fraction of a millisecond early is handled as due, not armed once more. */
+  turn(input: GroupInput, notBefore: Millis = 0): void {
     if (this.#stopped) return;
-    const now = this.#parts.clock.now();
+    const now = Math.max(this.#parts.clock.now(), notBefore);
     this.#lastTurnAt = now;
     for (const output of this.group.handle(input, now)) this.#perform(output);
   }

@@ -18,13 +18,13 @@ interface Entry<T> {
 
 export class Timers<T> {
   readonly #host: TimerHost;
-  readonly #fire: (timer: T) => void;
+  readonly #fire: (timer: T, at: Millis) => void;
   readonly #heap: Entry<T>[] = [];
   #order = 0;
   #wakeAt: Millis = Number.POSITIVE_INFINITY;
   #stopped = false;
 
-  constructor(host: TimerHost, fire: (timer: T) => void) {
+  constructor(host: TimerHost, fire: (timer: T, at: Millis) => void) {
     this.#host = host;
     this.#fire = fire;
   }
@@ -56,7 +56,7 @@ export class Timers<T> {
     const now = this.#host.now() + 0.5;
     const due: Entry<T>[] = [];
     while (this.#heap.length > 0 && this.#heap[0]!.at <= now) due.push(this.#pop());
-    for (const entry of due) if (!this.#stopped) this.#fire(entry.timer);
+    for (const entry of due) if (!this.#stopped) this.#fire(entry.timer, entry.at);
     this.#schedule();
   }
 

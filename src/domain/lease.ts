@@ -22,10 +22,14 @@ export interface LeaseTerms {
 
 /** So many lapses within the window, and this host makes itself ineligible for the window (law 2, last sentence). */
 export const LAPSES_MAX = 3;
-export const LAPSES_WINDOW_MS = 60_000;
+const LAPSES_WINDOW_MS_MAX = 60_000;
+/** What is again and again depends on what a lapse is: of a short lease it is a hiccup, of a long one a sick host. */
+const LAPSES_WINDOW_LEASES = 250;
+const LAPSES_WINDOW_MS_MIN = 5000;
 
 export class Lease {
   readonly #terms: LeaseTerms;
+  readonly #windowMs: Millis;
   #phase: LeasePhase = "catching-up";
   #until: Millis = Number.NEGATIVE_INFINITY;
   #extendedAt: Millis = Number.NEGATIVE_INFINITY;
@@ -36,6 +40,8 @@ export class Lease {
 
   constructor(terms: LeaseTerms) {
     this.#terms = terms;
+    const windowMs = terms.leaseMs * LAPSES_WINDOW_LEASES;
+    this.#windowMs = Math.min(LAPSES_WINDOW_MS_MAX, Math.max(LAPSES_WINDOW_MS_MIN, windowMs));
   }
 
   get phase(): LeasePhase {
@@ -96,11 +102,17 @@ export class Lease {
     return true;
   }
 
+  /** When to look after the lease again if no other turn does: turns in between have extended it meanwhile. */
+  nextLookAt(now: Millis): Millis {
+    const { extensionMs } = this.#terms;
+    return Math.max(this.#extendedAt, now - extensionMs / 2) + 1.5 * extensionMs;
+  }
+
   /** Why this host should make itself ineligible, or "". */
   unsteady(now: Millis): string {
-    this.#recent = this.#recent.filter((at) => now - at < LAPSES_WINDOW_MS);
+    this.#recent = this.#recent.filter((at) => now - at < this.#windowMs);
     if (this.#recent.length < LAPSES_MAX) return "";
-    return `lease lapsed (or held dead and unanswered) ${this.#recent.length} times within ${LAPSES_WINDOW_MS / 1000} s`;
+    return `lease lapsed (or held dead and unanswered) ${this.#recent.length} times within ${this.#windowMs / 1000} s`;
   }
 
   #count(now: Millis): void {

@@ -9,6 +9,9 @@ import type { Profile } from "./profile.js";
 const SLACK_SHARE = 0.02;
 const SLACK_MS_MIN = 2;
 
+/** In watch intervals: how long the more patient one of two that watch each other waits for the other's question. */
+export const WATCH_PATIENCE = 1.25;
+
 export function slackMs(profile: Pick<Profile, "deadAfterMs">): Millis {
   return Math.max(SLACK_MS_MIN, profile.deadAfterMs * SLACK_SHARE);
 }
@@ -66,8 +69,8 @@ const RULES: readonly Rule[] = [
     timer: "suspectAfterMs",
     relation: "at least",
     of: ["watchIntervalMs", "watchTimeoutMs"],
-    bound: (p) => p.watchIntervalMs + p.watchTimeoutMs,
-    formula: "watchIntervalMs + watchTimeoutMs",
+    bound: (p) => WATCH_PATIENCE * p.watchIntervalMs + p.watchTimeoutMs,
+    formula: "1.25 x watchIntervalMs + watchTimeoutMs",
     why: "before, its answer is not even late",
   },
   {

@@ -64,7 +64,7 @@ export class Group {
   #hostsNow: KnownHost[] | null = null;
   #digestNow: number | null = null;
   readonly #differingNow = new Map<string, string[]>();
-  #ackPayload = "";
+  #ackPayload = { factsVersion: -1, viewDigest: -1 };
   #watched = "";
   #watchStale = true;
 
@@ -119,6 +119,8 @@ export class Group {
     this.#now = now;
     if (this.#lease.lapsed(now)) this.#thaw(now);
     this.#dispatch(input, now);
+    // Every turn is a sign of the control plane's health: the timer is for hosts that hear nothing.
+    if (this.#healthy) this.#lease.extend(now);
     this.#settle(now);
     const out = this.#out;
     this.#out = [];
@@ -256,8 +258,7 @@ export class Group {
         this.#ownership.timer(timer.timer, now);
         return;
       case "lease":
-        this.#arm({ kind: "lease" }, now + this.#options.profile.leaseExtensionMs);
-        if (this.#healthy) this.#lease.extend(now);
+        this.#arm({ kind: "lease" }, this.#lease.nextLookAt(now));
         if (this.#ready && this.#lease.catchUpOverdue(now)) this.#caughtUp(now, { alone: true });
         if (this.#expireDisputes(now)) this.#changed();
         if (this.#barred(now) !== this.#barredSeen) this.#dirty = true;
@@ -640,9 +641,8 @@ export class Group {
     const { instance } = this.#options;
     const factsVersion = this.#store.envelope(this.#options.name)?.version ?? 0;
     const viewDigest = this.#viewDigest();
-    const signature = `${factsVersion} ${viewDigest}`;
-    if (signature === this.#ackPayload) return;
-    this.#ackPayload = signature;
+    if (this.#ackPayload.factsVersion === factsVersion && this.#ackPayload.viewDigest === viewDigest) return;
+    this.#ackPayload = { factsVersion, viewDigest };
     this.#feedSwim({ kind: "ack-payload", payload: { kind: "vipd", instance, factsVersion, viewDigest } }, now);
   }
 

@@ -4,6 +4,7 @@
  * were late or frozen is not counted as anybody's silence.
  */
 import type { Message, Millis } from "../messages.js";
+import { WATCH_PATIENCE } from "../timing.js";
 import type { Context } from "./context.js";
 import { accusationOf, isForeign, isLive, type Member } from "./members.js";
 import { QUESTION_EXPIRY_MS, type Questions } from "./pending.js";
@@ -88,7 +89,7 @@ export class WatchDuty {
     }
     const unanswered = watch.askedAt !== null && now >= watch.askedAt + profile.watchTimeoutMs;
     if (unanswered || (member.state === "suspect" && watch.askedAt !== null)) this.#insist(watch, member);
-    else if (now >= watch.pingAt) this.#ask(watch, member);
+    else if (now >= watch.pingAt && !this.#spares(watch, member)) this.#ask(watch, member);
     this.#rearm(watch, member);
   }
 
@@ -138,6 +139,21 @@ export class WatchDuty {
     if (lateMs <= profile.watchRetryMs) return;
     watch.floorAt = Math.min(now, this.#silentSince(watch, member) + lateMs);
     this.#ctx.counters.watchesExcused += 1;
+  }
+
+  /**
+   * Whoever talked to us just now need not be asked. Of two that watch each other one asks, and the other, the later by
+   * name, is a little more patient: it hears a question in each interval, and never has to ask itself.
+   */
+  #spares(watch: Watch, member: Member): boolean {
+    const { now, profile, self } = this.#ctx;
+    if (member.state !== "alive" || watch.askedAt !== null) return false;
+    const patient = member.name < self.name;
+    const { watchIntervalMs } = profile;
+    // Sums, not differences, as everywhere here: else a fraction could make this instant look early for ever.
+    if (now >= member.lastHeardAt + watchIntervalMs * (patient ? WATCH_PATIENCE : 1 / WATCH_PATIENCE)) return false;
+    watch.pingAt = member.lastHeardAt + watchIntervalMs * (patient ? WATCH_PATIENCE : 1);
+    return true;
   }
 
   /** The regular question. */

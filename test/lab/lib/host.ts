@@ -38,7 +38,7 @@ export class LabHost {
     readonly lab: Lab,
     readonly index: number,
   ) {
-    const letter = String.fromCharCode(97 + index);
+    const letter = index < 26 ? String.fromCharCode(97 + index) : `a${String.fromCharCode(71 + index)}`;
     this.name = `host-${letter}`;
     this.namespace = `${lab.prefix}-${letter}`;
     this.port = `p-${letter}`;
@@ -66,11 +66,22 @@ export class LabHost {
 
   // ---------------------------------------------------------------- the daemon
 
-  /** Starts `vipd run`; with `wait`, returns once it serves its status. `blockable` loads the preload for `block()`. */
-  async startDaemon({ wait = true, blockable = false }: { wait?: boolean; blockable?: boolean } = {}): Promise<void> {
+  /**
+   * Starts `vipd run`; with `wait`, returns once it serves its status. `blockable` loads the preload for `block()`; `via`
+   * goes before the program (`chrt …`).
+   */
+  async startDaemon({
+    wait = true,
+    blockable = false,
+    via = [],
+  }: {
+    wait?: boolean;
+    blockable?: boolean;
+    via?: readonly string[];
+  } = {}): Promise<void> {
     if (this.daemon?.running) throw new Error(`${this.name}: the daemon runs already`);
     const preload = blockable ? ["--import", path.join(LIB, "block-loop.mjs")] : [];
-    const argv = [process.execPath, ...preload, MAIN, "run", "--config", this.configFile];
+    const argv = [...via, process.execPath, ...preload, MAIN, "run", "--config", this.configFile];
     const daemon = this.lab.processes.spawn({
       namespace: this.namespace,
       argv,
@@ -156,7 +167,7 @@ export class LabHost {
   }
 
   /** Back from the boot: no VIP on lo, sysctls at their defaults, cable plugged, daemon started. */
-  async powerOn(options: { wait?: boolean; blockable?: boolean } = {}): Promise<void> {
+  async powerOn(options: { wait?: boolean; blockable?: boolean; via?: readonly string[] } = {}): Promise<void> {
     for (const address of this.vipsOnLo()) this.exec("ip", "addr", "del", withPrefix(address), "dev", "lo");
     this.exec("sysctl", "-qw", "net.ipv4.conf.all.arp_ignore=0", "net.ipv4.conf.all.arp_announce=0");
     this.cableUp();

@@ -178,7 +178,7 @@ describe("acks", () => {
   /** Fires b's watch timer and returns the ping's number. */
   function pingB(hand: (input: SwimInput, now?: number) => SwimOutput[]): number {
     for (let round = 1; round < 10; round++) {
-      const outputs = hand({ kind: "timer", timer: { kind: "watch", member: "b", round } }, 101);
+      const outputs = hand({ kind: "timer", timer: { kind: "watch", member: "b", round } }, 301);
       const ping = sent(outputs, B).find((message) => message.kind === "ping");
       if (ping?.kind === "ping") return ping.seqNo;
     }
@@ -187,13 +187,13 @@ describe("acks", () => {
 
   it("the asked one's counts as its sign of life and measures the round trip", () => {
     const { swim, hand, hear } = driven();
-    hear(B, [{ kind: "ack", seqNo: pingB(hand), payload: null }], 103);
-    expect(swim.member("b")).toMatchObject({ lastHeardAt: 103, rttMs: 2 });
+    hear(B, [{ kind: "ack", seqNo: pingB(hand), payload: null }], 303);
+    expect(swim.member("b")).toMatchObject({ lastHeardAt: 303, rttMs: 2 });
   });
 
   it("a stranger's does not, though it guessed the number", () => {
     const { swim, hand, hear } = driven();
-    expect(drops(hear(STRANGER, [{ kind: "ack", seqNo: pingB(hand), payload: null }], 103))).toEqual([
+    expect(drops(hear(STRANGER, [{ kind: "ack", seqNo: pingB(hand), payload: null }], 303))).toEqual([
       "ack-from-stranger",
     ]);
     expect(swim.member("b")?.lastHeardAt).toBe(1);
@@ -202,7 +202,7 @@ describe("acks", () => {
   it("another instance in it leads to an exchange", () => {
     const { hand, hear } = driven();
     const payload = { kind: "vipd", instance: 1234, factsVersion: 1, viewDigest: 0 } as const;
-    const outputs = hear(B, [{ kind: "ack", seqNo: pingB(hand), payload }], 103);
+    const outputs = hear(B, [{ kind: "ack", seqNo: pingB(hand), payload }], 303);
     expect(outputs).toContainEqual({ kind: "exchange", with: B, join: true });
   });
 });

@@ -35,7 +35,7 @@ describe.each(all)("profile %s", (name, profile) => {
 describe("a rule that is broken", () => {
   it.each<[string, Partial<Profile>, string, string]>([
     ["patience below the lease", { deadAfterMs: 700 }, "deadAfterMs", "at least 754 ms"],
-    ["suspicion before an answer is late", { suspectAfterMs: 200 }, "suspectAfterMs", "at least 270 ms"],
+    ["suspicion before an answer is late", { suspectAfterMs: 200 }, "suspectAfterMs", "at least 320 ms"],
     ["suspicion after the lease", { suspectAfterMs: 600 }, "suspectAfterMs", "at most 550 ms"],
     ["an extension too coarse", { leaseExtensionMs: 200 }, "leaseMs", "at least 600 ms"],
     ["a retry slower than the first", { watchRetryMs: 90 }, "watchRetryMs", "at most 70 ms"],
