@@ -320,7 +320,9 @@ export class Group {
         return;
       case "ack-payload": {
         const member = this.#swim.member(event.member);
-        if (member !== undefined) this.#sync.acked(member, event.payload, this.#viewDigest(), now);
+        if (member === undefined) return;
+        this.#sync.acked(member, event.payload, this.#viewDigest(), now);
+        if (!this.#ready) this.#sync.meet(member, now);
         return;
       }
       case "said":
@@ -655,7 +657,9 @@ export class Group {
     this.#watchStale = false;
     const at = [];
     for (const key of this.#ownership.keys()) {
-      if (key.state !== "standby" || key.elected.heir !== this.#options.name) continue;
+      const heir = key.state === "standby" && key.elected.heir === this.#options.name;
+      // Whoever claims must hear of it when somebody else does at the same moment.
+      if (!heir && key.state !== "claiming") continue;
       for (const address of key.spec.addresses) at.push({ address, interface: key.spec.interface });
     }
     const signature = JSON.stringify(at);

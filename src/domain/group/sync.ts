@@ -91,6 +91,11 @@ export class FactsSync {
     this.#exchange(member, now);
   }
 
+  /** State is to be exchanged with this member, not only facts heard: whoever was met through a foreign one has not had it. */
+  meet(member: MemberView, now: Millis): void {
+    if (!member.foreign) this.#exchange(member, now);
+  }
+
   forget(name: string): void {
     this.#differsSince.delete(name);
     this.#exchangedAt.delete(name);
