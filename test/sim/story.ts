@@ -179,6 +179,7 @@ export class Story {
       if (!host.link) world.plug(host, true);
       host.reconfigure(this.settings(host.name));
     }
+    while (world.hosts.some((host) => host.up && host.leaving)) world.run(50);
     world.note("--- healed");
     const slowest = Math.max(...this.#profiles.map((profile) => profile.deadAfterMs));
     const agreed = holdLiveness(world, slowest * AGREED_WITHIN_VERDICTS, () => disagreement(world));

@@ -12,6 +12,9 @@ import type { World } from "./world.js";
 const CROSSING_MS = 30;
 /** A disturbance is felt for so long: in-flight verdicts, questions already asked, announcement rounds. */
 const AFTERMATH_MS = 3000;
+const NEWCOMER_MS = 10_000;
+/** Law 8's time to find out which of two that hear each other on the wire gives way. */
+const RIVALRY_MS = 1000;
 /** A name that came up at another address: until its former place is held dead, not everybody takes it for the same. */
 const NAMESAKE_MS = 8000;
 
@@ -108,11 +111,14 @@ export class VoiceWatch {
     const [a, b] = [first.address.host, second.address.host];
     if (first.punctualMs < AFTERMATH_MS || second.punctualMs < AFTERMATH_MS) return;
     if (this.#ambiguous(first, second)) return;
+    // A newcomer in a gossip that is torn cannot know that another side serves: it takes over from whom it can see.
+    const torn = gossip.soundMs(a, b) < AFTERMATH_MS;
+    if (torn && now - Math.max(first.startedAt, second.startedAt) < NEWCOMER_MS) return;
     const wireMs = wire.soundMs(a, b);
     if (wireMs < AFTERMATH_MS) return;
     const lasted = now - since;
     const calmMs = Math.min(wireMs, gossip.soundMs(a, b), first.steadyMs, second.steadyMs) - AFTERMATH_MS;
-    const bound = calmMs > 0 ? CROSSING_MS : this.#boundMs + CROSSING_MS;
+    const bound = calmMs > 0 ? CROSSING_MS : this.#boundMs + (torn ? RIVALRY_MS : CROSSING_MS);
     if (Math.min(lasted, wireMs - AFTERMATH_MS) > bound) {
       throw new Violation(
         this.#world,

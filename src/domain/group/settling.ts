@@ -5,6 +5,9 @@
  */
 import type { Millis } from "../messages.js";
 
+/** Timers may come a fraction of a millisecond early; there is only one for each settling. */
+const TIMER_EARLY_MS = 1;
+
 interface Standing {
   readonly afterMs: number;
   eligibleSince: Millis | null;
@@ -71,7 +74,7 @@ export class Settling {
     let changed = false;
     for (const standing of this.#groups.values()) {
       if (standing.settled || standing.eligibleSince === null) continue;
-      if (now - standing.eligibleSince < standing.afterMs) continue;
+      if (now - standing.eligibleSince < standing.afterMs - TIMER_EARLY_MS) continue;
       standing.settled = true;
       standing.defersTo.clear();
       changed = true;

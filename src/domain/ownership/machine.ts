@@ -183,7 +183,7 @@ export class Ownership {
   timer(timer: KeyTimer, now: Millis): void {
     if (timer.kind === "question") {
       if (this.#ctx.view.state(timer.member) === "suspect")
-        this.#ctx.questions.ask(timer.member, this.#heirTo(timer.member));
+        this.#ctx.questions.ask(timer.member, this.#heirTo(timer.member), now);
       return;
     }
     const key = this.#keys.get(timer.key);
@@ -258,7 +258,9 @@ export class Ownership {
   #due(key: Key, purpose: KeyPurpose, now: Millis): void {
     switch (purpose) {
       case "claim-again":
-        if (key.state === "claiming") decide(this.#ctx, key, now);
+        // Timers may come a fraction of a millisecond early: whoever takes that for "not yet" waits for ever.
+        if (now < key.notBefore) arm(this.#ctx, key, "claim-again", key.notBefore);
+        else if (key.state === "claiming") decide(this.#ctx, key, now);
         else this.#evaluate(key, now);
         return;
       case "second-notice":

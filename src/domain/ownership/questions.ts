@@ -25,6 +25,7 @@ interface Question {
   readonly interface: string;
   readonly addresses: string[];
   readonly waiting: Set<string>;
+  readonly askedAt: Millis;
   answers: readonly Answer[] | null;
   doneAt: Millis;
 }
@@ -57,11 +58,11 @@ export class Questions {
   }
 
   /** Asks for the keys that this host would inherit from a suspect, at most a sample an interface. */
-  ask(member: string, keys: readonly Key[]): void {
+  ask(member: string, keys: readonly Key[], now: Millis): void {
     const byInterface = new Map<string, Key[]>();
     for (const key of keys) byInterface.set(key.spec.interface, [...(byInterface.get(key.spec.interface) ?? []), key]);
     const questions = [...byInterface].map(([iface, some]) => {
-      const question = this.#put(member, iface, sample(some));
+      const question = this.#put(member, iface, sample(some), now);
       this.#out.ask(question.id, iface, question.addresses, this.#options.askTimeoutMs);
       return question;
     });
@@ -73,6 +74,8 @@ export class Questions {
     const asked = [...(holder === null ? [] : (this.#aboutMember.get(holder) ?? [])), this.#ofKey.get(key.spec.key)];
     for (const question of asked) {
       if (question === undefined) continue;
+      // What an earlier claim wanted to know is not what this one must.
+      if (question.about === null && question.askedAt < key.since) continue;
       if (question.answers === null) {
         question.waiting.add(key.spec.key);
         return "pending";
@@ -83,7 +86,7 @@ export class Questions {
       if (question.about === null) this.#ofKey.delete(key.spec.key);
       return question.answers.filter((answer) => key.spec.addresses.includes(answer.address));
     }
-    const question = this.#batch.get(key.spec.interface) ?? this.#put(null, key.spec.interface, []);
+    const question = this.#batch.get(key.spec.interface) ?? this.#put(null, key.spec.interface, [], now);
     this.#batch.set(key.spec.interface, question);
     question.addresses.push(...key.spec.addresses);
     question.waiting.add(key.spec.key);
@@ -109,7 +112,7 @@ export class Questions {
     return [...question.waiting];
   }
 
-  #put(about: string | null, iface: string, addresses: readonly string[]): Question {
+  #put(about: string | null, iface: string, addresses: readonly string[], now: Millis): Question {
     const id = this.#nextId++;
     const question: Question = {
       id,
@@ -117,6 +120,7 @@ export class Questions {
       interface: iface,
       addresses: [...addresses],
       waiting: new Set(),
+      askedAt: now,
       answers: null,
       doneAt: Number.POSITIVE_INFINITY,
     };

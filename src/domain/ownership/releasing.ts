@@ -64,10 +64,10 @@ export function useOldEvidence(ctx: Context, key: Key, now: Millis): void {
   evidence(ctx, key, key.spec.addresses, now);
 }
 
+/** Elected again. The successor may have claimed it without our hearing of it, and then waits for our word. */
 export function takeBack(ctx: Context, key: Key, now: Millis): void {
-  const wasSilent = key.evidenced.size > 0;
   const { successor } = key;
-  if (wasSilent && !isLive(ctx.view, successor)) {
+  if (key.evidenced.size > 0 && !isLive(ctx.view, successor)) {
     // It took over and is held dead now: that is a takeover like any other, after its lease and the wire's word.
     ctx.out.silence(placesOf(key));
     key.evidenced.clear();
@@ -77,16 +77,15 @@ export function takeBack(ctx: Context, key: Key, now: Millis): void {
     beginClaim(ctx, key, now);
     return;
   }
+  const wasSilent = key.evidenced.size > 0;
   key.evidenced.clear();
   key.successor = null;
   enter(ctx, key, "owned", "elected again before the hand-over was done", now);
-  if (!wasSilent) {
-    nameHeir(ctx, key);
-    return;
-  }
-  answer(ctx, key);
-  announce(ctx, key, now);
-  if (successor !== null) ctx.out.claimed(successor, 1, key.spec.addresses);
+  if (wasSilent) {
+    answer(ctx, key);
+    announce(ctx, key, now);
+  } else nameHeir(ctx, key);
+  if (isLive(ctx.view, successor)) ctx.out.claimed(successor, 1, key.spec.addresses);
 }
 
 /** The heir's announcement was seen: silent at once, and accepting for a while longer. */

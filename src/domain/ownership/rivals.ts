@@ -3,6 +3,7 @@
  * means in each state. Boundary: pure transitions of one key; never a volley.
  */
 import type { Millis } from "../messages.js";
+import { apply } from "./claiming.js";
 import { announceAgain, arm, CLAIM_AGAIN_MS, type Context, mayClaim, note } from "./context.js";
 import { isLive, type Key, silentFor } from "./key.js";
 import { evidence, leave, letGo } from "./releasing.js";
@@ -31,6 +32,10 @@ export function memberClaims(
     if (how.yielded) for (const address of addresses) key.evidenced.add(address);
     if (key.elected.owner !== ctx.view.self && key.elected.owner === member) leave(ctx, key, now);
     else rivalry(ctx, key, member, how.yielded, now);
+  } else if (key.state === "claiming" && !isLive(ctx.view, member)) {
+    // As good as its answer to our question: gossip is broken, not the one that announces (law 5).
+    if (key.spec.local) ctx.out.drop(key.spec.addresses);
+    apply(ctx, key, { kind: "member", member }, now);
   }
 }
 
@@ -49,12 +54,18 @@ export function settleRivalry(ctx: Context, key: Key, now: Millis): void {
   key.rivalryAt = Number.NEGATIVE_INFINITY;
   if (key.state !== "owned" || key.elected.owner !== ctx.view.self || !mayClaim(ctx)) return;
   const rival = key.heard?.member ?? null;
-  if (rival !== null && isLive(ctx.view, rival) && ctx.view.drifted(key.spec.group) && rival < ctx.view.self) {
+  const live: boolean = isLive(ctx.view, rival);
+  if (rival !== null && live && ctx.view.drifted(key.spec.group) && rival < ctx.view.self) {
     // Two configurations, each electing its own: one must give way, and both must agree which.
     key.holder = rival;
     key.notBefore = now + CLAIM_AGAIN_MS;
     letGo(ctx, key, `configurations differ, ${rival} keeps it`, now);
     arm(ctx, key, "claim-again", key.notBefore);
+  } else if (rival !== null && !live && rival < ctx.view.self) {
+    // On the segment we hear each other, by gossip we do not: both were elected, both asked at the same moment.
+    key.holder = rival;
+    letGo(ctx, key, "gossip is broken", now);
+    apply(ctx, key, { kind: "member", member: rival }, now);
   } else announceAgain(ctx, key, rival, now);
 }
 
