@@ -84,8 +84,11 @@ export interface LinkState {
   readonly up: boolean;
   readonly carrier: boolean;
   readonly mtu: number;
-  /** Index of the bond or bridge that it belongs to; 0: none. */
+  /** Index of the bond, bridge or VRF that it belongs to; 0: none. Nothing is answered on a member. */
   readonly master: number;
+  /** Its name ("br0"; "#7" where it cannot be seen), and what the kernel calls it ("bridge", "bond", "vrf"); empty without one. */
+  readonly masterName?: string;
+  readonly masterKind?: string;
 }
 
 export type ResponderEvent =

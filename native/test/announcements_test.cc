@@ -1,6 +1,7 @@
 // The order of rounds and their pacing, with time as an argument.
 #include "check.h"
 #include "decision/announcements.h"
+#include "decision/stint.h"
 
 namespace vipd::test {
 
@@ -33,6 +34,26 @@ void announcements() {
   Pacer slow(1);
   check("even one frame a second lets a pair go", slow.take(2, 0) && !slow.take(2, kNsPerS));
   check("and tells when the next pair may", slow.ready_at(2, kNsPerS) == 2 * kNsPerS);
+
+  Stint stint;
+  stint.after_wait(0);
+  check("an ordinary thread is never sent to rest", stint.before_wait(kNsPerS) == 0);
+  stint = Stint{};
+  stint.enable(true);
+  stint.after_wait(0);
+  check("a real-time one works on while it is not tired", stint.before_wait(Stint::kBusyMaxNs - 1) == 0);
+  int64_t now = Stint::kBusyMaxNs;
+  int64_t rested = 0;
+  while (now < kNsPerS) {
+    const int64_t rest = stint.before_wait(now);
+    rested += rest;
+    now += rest;
+    stint.after_wait(now);
+    now += kNsPerMs / 5;
+  }
+  check("under a flood it leaves a fifth of the core to others", rested > kNsPerS / 6 && rested < kNsPerS / 4);
+  stint.after_wait(now += kNsPerS);
+  check("after a quiet second it is fresh", stint.before_wait(now + Stint::kBusyMaxNs - 1) == 0);
 }
 
 }  // namespace vipd::test

@@ -2,6 +2,7 @@
 // must itself parse as a frame that is never answered (no two responders may talk each other to death).
 #include <cstdlib>
 
+#include "bpf.h"
 #include "decision/decide.h"
 #include "packets/arp.h"
 #include "packets/ndp.h"
@@ -23,6 +24,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const Mac mac{{2, 0, 0, 0, 0, 0x7f}};
   const Decision decision = decide(parsed.frame, table, {mac, nullptr}, true);
   if (decision.ignore != Ignore::kNone) return 0;
+  // The kernel's filter must let through whatever would be answered: the whole frame, for one address as among many.
+  const std::vector<Ip> known{parsed.frame.target, *parse_ip("10.7.0.100"), *parse_ip("fd07::100")};
+  const Filter filter = parsed.frame.kind == Kind::kArpRequest ? arp_filter(known) : ndp_filter(known);
+  if (test::run_filter(filter, data + 1, size - 1) < size - 1) std::abort();
   Parsed again;
   if (parsed.frame.kind == Kind::kArpRequest) {
     const ArpFrame out = build_arp_reply(parsed.frame, decision.mac);

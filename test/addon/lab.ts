@@ -8,6 +8,11 @@ import { fileURLToPath } from "node:url";
 import type { ResponderEvent } from "../../src/ports.js";
 
 export const mac = (n: number): string => `02:00:00:00:00:0${n}`;
+/** Under a sanitizer (native/test/sanitize.sh) its library goes before everything else in the processes that load the addon. */
+export const addonEnv: NodeJS.ProcessEnv =
+  process.env.VIPD_TEST_PRELOAD === undefined
+    ? process.env
+    : { ...process.env, LD_PRELOAD: process.env.VIPD_TEST_PRELOAD };
 export const sleep = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
 
 export class Lab {
@@ -62,7 +67,7 @@ export class Lab {
     const child = spawn(
       "ip",
       ["netns", "exec", `${this.#prefix}h${n}`, process.execPath, "--import", "tsx", script, JSON.stringify(options)],
-      { stdio: ["pipe", "pipe", "inherit"] },
+      { stdio: ["pipe", "pipe", "inherit"], env: addonEnv },
     );
     const host = new Host(child);
     this.#hosts.push(host);

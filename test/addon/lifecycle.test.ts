@@ -2,6 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { addonEnv } from "./lab.js";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const prelude = `
@@ -48,6 +49,7 @@ function run(code: string): { status: number | null; text: string } {
     cwd: root,
     encoding: "utf8",
     timeout: 15_000,
+    env: addonEnv,
   });
   return { status: child.status, text: child.stdout + child.stderr };
 }

@@ -1,0 +1,46 @@
+#!/bin/sh
+# The whole addon under a sanitizer: sanitize.sh address|thread [vitest arguments]. Builds in a copy, runs test/addon against
+# it (root, namespaces), and fails on a failed test as well as on any report. "address" includes UBSan.
+set -eu
+kind="${1:-address}"
+[ $# -gt 0 ] && shift
+root="$(cd "$(dirname "$0")/../.." && pwd)"
+work="$(mktemp -d "${TMPDIR:-/tmp}/vipd-sanitize.XXXXXX")"
+trap 'rm -rf "$work"' EXIT
+mkdir -p "$work/native" "$work/test" "$work/reports"
+cp -r "$root/native/src" "$root/native/binding.gyp" "$work/native/"
+cp -r "$root/src" "$root/package.json" "$root/tsconfig.json" "$root/vitest.config.ts" "$work/"
+cp -r "$root/test/addon" "$work/test/"
+ln -s "$root/node_modules" "$work/node_modules"
+
+case "$kind" in
+  address)
+    flags="address,undefined"
+    VIPD_TEST_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)" ;;
+  thread)
+    flags="thread"
+    VIPD_TEST_PRELOAD="$(gcc -print-file-name=libtsan.so)" ;;
+  *) echo "usage: sanitize.sh address|thread [vitest arguments]" >&2; exit 64 ;;
+esac
+export VIPD_TEST_PRELOAD
+# Node itself is not instrumented: leaks and races inside of it are not ours to report.
+export ASAN_OPTIONS="detect_leaks=0:log_path=$work/reports/asan"
+export UBSAN_OPTIONS="print_stacktrace=1:log_path=$work/reports/ubsan"
+export TSAN_OPTIONS="ignore_noninstrumented_modules=1:report_signal_unsafe=0:log_path=$work/reports/tsan"
+
+echo "building the addon with -fsanitize=$flags in $work"
+# By npm, which knows where Node's headers lie (nodedir).
+(cd "$root" && npm exec -- node-gyp rebuild -C "$work/native" -- -Dsanitize="$flags") >"$work/build.log" 2>&1 || {
+  cat "$work/build.log"
+  exit 1
+}
+cd "$work"
+status=0
+"$root/node_modules/.bin/vitest" run --project addon "$@" || status=1
+for report in "$work"/reports/*; do
+  [ -e "$report" ] || continue
+  cat "$report"
+  status=1
+done
+[ "$status" = 0 ] && echo "$kind: no report"
+exit "$status"
