@@ -92,7 +92,9 @@ export function differingFacts(world: World): string | null {
     }
   }
   for (const host of running) {
-    const known = new Map(host.pushPull(false).facts.map((facts) => [facts.name, `${facts.instance} ${facts.version}`]));
+    const known = new Map(
+      host.pushPull(false).facts.map((facts) => [facts.name, `${facts.instance} ${facts.version}`]),
+    );
     for (const [name, version] of truth) {
       if (known.get(name) !== version) return `${host} has facts ${known.get(name)} of ${name}, which are ${version}`;
     }
@@ -139,7 +141,9 @@ function stateOf(host: Host, key: string): string {
 export function isEligible(host: Host, group: string): boolean {
   const facts = host.group.facts(host.name);
   if (facts === undefined || facts.barred !== "" || facts.draining || !facts.ready) return false;
-  return host.group.standing().lease.phase === "held" && (facts.groups.find((g) => g.name === group)?.eligible ?? false);
+  return (
+    host.group.standing().lease.phase === "held" && (facts.groups.find((g) => g.name === group)?.eligible ?? false)
+  );
 }
 
 /** A client that believes in another owner. One that missed a frame, with nobody noticing that it did, is left out. */

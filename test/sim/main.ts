@@ -51,10 +51,16 @@ function playAll(): number {
 }
 
 function printTable(sizes: readonly number[]): void {
-  console.log("hosts | first knows (min / median / p99 / max ms) | last knows | datagrams, bytes per host and second | joined");
+  console.log(
+    "hosts | first knows (min / median / p99 / max ms) | last knows | datagrams, bytes per host and second | joined",
+  );
   for (const size of sizes) {
     const crashes = size > 200 ? 5 : size > 20 ? 20 : 40;
-    const { firstMs, lastMs, datagramsPerSecond, bytesPerSecond, joinedMs } = measureDetection({ seed, hosts: size, crashes });
+    const { firstMs, lastMs, datagramsPerSecond, bytesPerSecond, joinedMs } = measureDetection({
+      seed,
+      hosts: size,
+      crashes,
+    });
     const cost = `${datagramsPerSecond.toFixed(1)}, ${Math.round(bytesPerSecond)}`;
     console.log(`${size} | ${quantiles(firstMs)} | ${quantiles(lastMs)} | ${cost} | ${joinedMs.toFixed(0)} ms`);
   }

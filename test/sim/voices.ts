@@ -15,6 +15,8 @@ const AFTERMATH_MS = 3000;
 const NEWCOMER_MS = 10_000;
 /** Law 8's time to find out which of two that hear each other on the wire gives way. */
 const RIVALRY_MS = 1000;
+/** Two configurations elect two owners; which of them gives way is found out by rivalry, in rounds of a second. */
+const DRIFT_MS = 4000;
 /** A name that came up at another address: until its former place is held dead, not everybody takes it for the same. */
 const NAMESAKE_MS = 8000;
 
@@ -86,7 +88,7 @@ export class VoiceWatch {
     const state = heir.group.members().find((member) => member.name === former.name)?.state;
     if (state !== "dead" || heir.name === former.name) return;
     const [a, b] = [heir.address.host, former.address.host];
-    if (former.punctualMs < AFTERMATH_MS || this.#ambiguous(heir, former)) return;
+    if (Math.min(former.punctualMs, heir.punctualMs) < AFTERMATH_MS || this.#ambiguous(heir, former)) return;
     // Of whom nothing could be heard, nothing can be known: both sides serve (law 4 is what forbids it).
     const unheard = this.#world.gossip.soundMs(a, b) < AFTERMATH_MS;
     const unasked = this.#world.wire.soundMs(a, b) < AFTERMATH_MS;
@@ -118,7 +120,11 @@ export class VoiceWatch {
     if (wireMs < AFTERMATH_MS) return;
     const lasted = now - since;
     const calmMs = Math.min(wireMs, gossip.soundMs(a, b), first.steadyMs, second.steadyMs) - AFTERMATH_MS;
-    const bound = calmMs > 0 ? CROSSING_MS : this.#boundMs + (torn ? RIVALRY_MS : CROSSING_MS);
+    const bound = drifted(first, second)
+      ? DRIFT_MS
+      : calmMs > 0
+        ? CROSSING_MS
+        : this.#boundMs + (torn ? RIVALRY_MS : CROSSING_MS);
     if (Math.min(lasted, wireMs - AFTERMATH_MS) > bound) {
       throw new Violation(
         this.#world,
@@ -126,4 +132,9 @@ export class VoiceWatch {
       );
     }
   }
+}
+
+function drifted(a: Host, b: Host): boolean {
+  const digests = (host: Host) => host.settings.groups.map((group) => group.digest).join();
+  return digests(a) !== digests(b);
 }

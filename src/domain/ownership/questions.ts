@@ -9,7 +9,9 @@ import type { Answer, View, WireVerdict } from "./types.js";
 
 /** A larger question is asked for a sample only: is anybody there at all? Strangers show when they claim. */
 const SAMPLE_MAX = 64;
-const FRESH_MS = 1000;
+/** So many times as long as it took, but not less than this, an answer about a suspect may wait for the verdict. */
+const FRESH_TIMEOUTS = 2;
+const FRESH_MS_MIN = 100;
 
 export interface QuestionTerms {
   readonly view: View;
@@ -80,7 +82,7 @@ export class Questions {
         question.waiting.add(key.spec.key);
         return "pending";
       }
-      if (now - question.doneAt > FRESH_MS) continue;
+      if (now - question.doneAt > Math.max(FRESH_MS_MIN, FRESH_TIMEOUTS * this.#options.askTimeoutMs)) continue;
       // A sample that heard anything is asked again for this very key; silence holds for all.
       if (question.about !== null && question.answers.length > 0) continue;
       if (question.about === null) this.#ofKey.delete(key.spec.key);

@@ -32,8 +32,8 @@ export function memberClaims(
     if (how.yielded) for (const address of addresses) key.evidenced.add(address);
     if (key.elected.owner !== ctx.view.self && key.elected.owner === member) leave(ctx, key, now);
     else rivalry(ctx, key, member, how.yielded, now);
-  } else if (key.state === "claiming" && !isLive(ctx.view, member)) {
-    // As good as its answer to our question: gossip is broken, not the one that announces (law 5).
+  } else if (key.state === "claiming" && (!isLive(ctx.view, member) || ctx.view.drifted(key.spec.group))) {
+    // As good as its answer to our question: it serves, whatever gossip or its configuration says (law 5).
     if (key.spec.local) ctx.out.drop(key.spec.addresses);
     apply(ctx, key, { kind: "member", member }, now);
   }

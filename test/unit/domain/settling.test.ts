@@ -27,7 +27,7 @@ describe("settling (law 9)", () => {
     host.eligible("web", true, [settled(7), unsettled(8)], 0);
     expect(host.standing("web")).toEqual({ settled: false, deferring: true });
     expect(host.defersTo()).toEqual([7]);
-    expect(host.settle(999)).toBe(false);
+    expect(host.settle(998)).toBe(false);
     expect(host.settle(1000)).toBe(true);
     expect(host.defersTo()).toEqual([]);
   });
