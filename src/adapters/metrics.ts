@@ -3,7 +3,6 @@
  * host with 10 000 VIPs is scraped in a millisecond; each VIP by itself is in `/status`. Boundary: renders what it is given.
  * Our own lines rather than prom-client: all values exist already, and a registry to copy them into would be a second truth.
  */
-import { monitorEventLoopDelay } from "node:perf_hooks";
 import type { MetricsSource, StatusSnapshot, VipState } from "../ports.js";
 
 export interface Sample {
@@ -37,7 +36,7 @@ const HELP: Readonly<Record<string, string>> = {
   vipd_log_lines_dropped_total: "Log lines lost because their reader did not keep up.",
   vipd_http_requests_total: "HTTP answers by status code.",
   vipd_http_refused_total: "HTTP clients that were refused or cut off, by reason.",
-  vipd_event_loop_lag_seconds: "Lateness of the event loop's timers in the latest minute or so, by quantile.",
+  vipd_event_loop_lag_seconds: "Lateness of the event loop's latest timers, by quantile.",
   vipd_ownership_transitions_total: "Changes of a VIP's state on this host, by the new state.",
   vipd_conflicts_total: "Times that a stranger claimed a VIP of ours.",
   process_cpu_seconds_total: "User and system CPU time.",
@@ -154,41 +153,34 @@ function processSamples(): Sample[] {
   ];
 }
 
+/** How late the event loop is: fed with the lateness of timers that fire anyway, so that measuring wakes nobody. */
 export interface LoopLag {
+  /** A timer fired so many ms after it was due. */
+  record(lateMs: number): void;
   samples(): Sample[];
-  stop(): void;
 }
 
-/** Coarse on purpose: each tick wakes the process. */
-const LAG_RESOLUTION_MS = 100;
-/** Two scrapers must not steal each other's worst moment: the window is renewed no more often than this. */
-const LAG_WINDOW_MS_MIN = 60_000;
+/** A minute or two of a daemon at rest. */
+const LAG_KEPT = 4096;
+/** A timer of Node is late by up to this without any fault of the loop. */
+const LAG_GRANULARITY_MS = 1;
 
 export function createLoopLag(): LoopLag {
-  const histogram = monitorEventLoopDelay({ resolution: LAG_RESOLUTION_MS });
-  histogram.enable();
-  let since = performance.now();
+  const late = new Float64Array(LAG_KEPT);
+  let count = 0;
   return {
-    samples() {
-      // The histogram holds whole intervals; what goes beyond the resolution is the lag. Empty, it is 0 or NaN.
-      const seconds = (ns: number) => Math.max(0, ns / 1e9 - LAG_RESOLUTION_MS / 1000) || 0;
-      const samples = [
-        ["0.5", histogram.percentile(50)] as const,
-        ["0.99", histogram.percentile(99)] as const,
-        ["1", histogram.max] as const,
-      ].map(([quantile, ns]) => ({
-        name: "vipd_event_loop_lag_seconds",
-        labels: { quantile },
-        value: histogram.count === 0 ? 0 : seconds(ns),
-      }));
-      if (performance.now() - since >= LAG_WINDOW_MS_MIN) {
-        histogram.reset();
-        since = performance.now();
-      }
-      return samples;
+    record(lateMs) {
+      late[count++ % LAG_KEPT] = Math.max(0, lateMs - LAG_GRANULARITY_MS);
     },
-    stop: () => {
-      histogram.disable();
+    samples() {
+      const sorted = late.slice(0, Math.min(count, LAG_KEPT)).sort();
+      const at = (share: number) =>
+        (sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0) / 1000;
+      return [0.5, 0.99, 1].map((quantile) => ({
+        name: "vipd_event_loop_lag_seconds",
+        labels: { quantile: String(quantile) },
+        value: at(quantile),
+      }));
     },
   };
 }

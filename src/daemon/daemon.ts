@@ -71,6 +71,7 @@ export class Daemon {
   #timers: NodeJS.Timeout[] = [];
   #seedsTimer: NodeJS.Timeout | undefined;
   #sysctlAlarm: string | null = null;
+  readonly #loopLag = createLoopLag();
   readonly #transitions = new Map<string, number>();
   #conflicts = 0;
   readonly #unresolved = new Set<string>();
@@ -102,6 +103,7 @@ export class Daemon {
         holder: this.#holder,
         log: this.#log,
         onEvent: (event) => this.#onEvent(event),
+        onLate: (ms) => this.#loopLag.record(ms),
       },
       {
         name: config.node.name,
@@ -124,7 +126,7 @@ export class Daemon {
       source: () => this.#snapshot(),
       metrics: createMetrics(
         { snapshot: () => this.#snapshot(), counters: () => this.#counters() },
-        { loopLag: createLoopLag() },
+        { loopLag: this.#loopLag },
       ),
       events: this.#feed,
       control: { "/reload": async () => this.#controlReload() },

@@ -19,6 +19,8 @@ export interface EngineParts {
   readonly log: Log;
   /** Every event, for counters and for those who follow them over HTTP. */
   readonly onEvent: (event: OwnershipEvent) => void;
+  /** The loop woke up so many ms late. */
+  readonly onLate: (ms: number) => void;
 }
 
 export class Engine {
@@ -37,6 +39,7 @@ export class Engine {
     this.#timers = new Timers<GroupTimer>(
       {
         now: () => parts.clock.now(),
+        late: (ms) => parts.onLate(ms),
         wake: (ms, callback) => {
           clearTimeout(this.#wakeUp);
           this.#wakeUp = setTimeout(callback, Math.ceil(ms));

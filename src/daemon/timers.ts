@@ -8,6 +8,8 @@ export interface TimerHost {
   now(): Millis;
   /** Calls back once after about `ms`; a new call replaces the former. */
   wake(ms: number, callback: () => void): void;
+  /** A wake-up came so many ms after it was due. */
+  late(ms: number): void;
 }
 
 interface Entry<T> {
@@ -55,6 +57,7 @@ export class Timers<T> {
     // Node's timers may fire a fraction of a millisecond early.
     const now = this.#host.now() + 0.5;
     const due: Entry<T>[] = [];
+    if (this.#heap[0] !== undefined) this.#host.late(now - 0.5 - this.#heap[0].at);
     while (this.#heap.length > 0 && this.#heap[0]!.at <= now) due.push(this.#pop());
     for (const entry of due) if (!this.#stopped) this.#fire(entry.timer, entry.at);
     this.#schedule();
