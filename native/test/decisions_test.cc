@@ -42,6 +42,8 @@ void questions() {
   Frame unicast_elsewhere = frame_of(Kind::kArpRequest, kStranger, "10.7.0.9", "10.7.0.100");
   unicast_elsewhere.other_host = true;
   unicast_elsewhere.ethernet_target = kHeir;
+  Frame tagged_to_us = unicast_elsewhere;
+  tagged_to_us.ethernet_target = kOwn;
   Frame to_virtual_mac = frame_of(Kind::kArpRequest, kStranger, "10.7.0.9", "10.7.0.101");
   to_virtual_mac.other_host = true;
   to_virtual_mac.ethernet_target = mac("02:76:00:00:00:01");
@@ -55,6 +57,7 @@ void questions() {
         {"a watched address is not answered", frame_of(Kind::kArpRequest, kStranger, "10.7.0.9", "10.7.0.200"), true, Ignore::kNotOurs},
         {"our second NIC's question is not answered", frame_of(Kind::kArpRequest, kSecondNic, "10.7.0.1", "10.7.0.100"), true, Ignore::kOwnFrame},
         {"a frame to another host's MAC is not answered", unicast_elsewhere, true, Ignore::kOtherHost},
+        {"a frame to our MAC that the kernel calls another host's (a VLAN's) is not answered", tagged_to_us, true, Ignore::kOtherHost},
         {"a frame to the intent's own MAC is answered", to_virtual_mac, true, Ignore::kNone},
         {"a gratuitous request is not answered", frame_of(Kind::kArpRequest, kStranger, "10.7.0.100", "10.7.0.100"), true, Ignore::kGratuitous},
         {"an ARP reply is not answered", frame_of(Kind::kArpReply, kStranger, "10.7.0.9", "10.7.0.100"), true, Ignore::kNotARequest},

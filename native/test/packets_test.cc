@@ -81,6 +81,9 @@ void bad_arp() {
   meta.vlan = true;
   check("a frame with a VLAN tag is not for this interface", parse(whole, meta).ignore == Ignore::kVlanTagged);
   meta = {};
+  meta.other_host = true;
+  check("a broadcast that the kernel calls another host's had a VLAN tag", parse(whole, meta).ignore == Ignore::kVlanTagged);
+  meta = {};
   meta.outgoing = true;
   check("a frame that we sent is no question", parse(whole, meta).ignore == Ignore::kOwnFrame);
 }

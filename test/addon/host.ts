@@ -27,6 +27,8 @@ const calls: Record<string, (argument: any) => unknown> = {
   announce: (request) => responder.announce(request),
   setAnnounceRate: (rate) => responder.setAnnounceRate(rate),
   lease: (ms) => responder.lease(ms === 0 ? 0 : bootTimeMs() + ms),
+  /** Extends it as the daemon does, until the process ends. */
+  keepLease: () => setInterval(() => responder.lease(bootTimeMs() + 450), 50).ref() && undefined,
   ask: (request) => responder.ask(request),
   hold: (addresses) => holder.hold(addresses),
   drop: (addresses) => holder.drop(addresses),

@@ -3,6 +3,7 @@
  * tests. Boundary: names begin with `nat-` and the process's id; nothing outside of them is touched.
  */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
+import { rmSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { ResponderEvent } from "../../src/ports.js";
@@ -53,6 +54,14 @@ export class Lab {
     return run.stdout + run.stderr;
   }
 
+  /** Writes a file inside (sysfs is the namespace's own there). */
+  write(namespace: string, path: string, text: string): void {
+    execFileSync("ip", ["netns", "exec", this.#prefix + namespace, "tee", path], {
+      input: text,
+      stdio: ["pipe", "ignore", "pipe"],
+    });
+  }
+
   /** MACs that answer for `address`, one for each answer. */
   asked(n: number, address: string, count = 1): string[] {
     const text = address.includes(":")
@@ -62,11 +71,67 @@ export class Lab {
     return [...text.matchAll(pattern)].map((found) => found[1]!.toLowerCase());
   }
 
-  async host(n: number, options: object = {}): Promise<Host> {
+  /** Sends frames as they are, given in hexadecimal, from a host's eth0. */
+  send(n: number, ...frames: readonly string[]): void {
+    const code = `
+import socket, sys
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind(("eth0", 0))
+for frame in sys.argv[1:]: s.send(bytes.fromhex(frame))`;
+    execFileSync("ip", ["netns", "exec", `${this.#prefix}h${n}`, "python3", "-c", code, ...frames]);
+  }
+
+  /** What a host's eth0 saw while `during` ran, as `tcpdump -r` reads it back from the file, a frame a line. */
+  async captured(n: number, filter: string, during: () => Promise<void>): Promise<string[]> {
+    const file = `/tmp/${this.#prefix}${n}.pcap`;
+    const args = [
+      "netns",
+      "exec",
+      `${this.#prefix}h${n}`,
+      "tcpdump",
+      "--immediate-mode",
+      "-i",
+      "eth0",
+      "-U",
+      "-w",
+      file,
+      filter,
+    ];
+    const child = spawn("ip", args, { stdio: ["ignore", "ignore", "pipe"] });
+    await new Promise<void>((listening) => child.stderr!.on("data", (text) => /listening/.test(text) && listening()));
+    await during();
+    await sleep(100);
+    const ended = new Promise((done) => child.once("exit", done));
+    child.kill("SIGINT");
+    await ended;
+    const text = execFileSync("tcpdump", ["-r", file, "-n", "-e", "-t", "-vv"], { encoding: "utf8", stdio: "pipe" });
+    rmSync(file, { force: true });
+    return text.replaceAll(/\n\s+/g, " ").trim().split("\n");
+  }
+
+  /** Runs a program inside, without waiting. */
+  start(n: number, command: string): ChildProcess {
+    return spawn("ip", ["netns", "exec", `${this.#prefix}h${n}`, ...command.split(" ")], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+  }
+
+  async host(n: number, options: object = {}, pinnedTo: number | null = null): Promise<Host> {
+    const pin = pinnedTo === null ? [] : ["taskset", "-c", String(pinnedTo)];
     const script = fileURLToPath(new URL("./host.ts", import.meta.url));
     const child = spawn(
       "ip",
-      ["netns", "exec", `${this.#prefix}h${n}`, process.execPath, "--import", "tsx", script, JSON.stringify(options)],
+      [
+        "netns",
+        "exec",
+        `${this.#prefix}h${n}`,
+        ...pin,
+        process.execPath,
+        "--import",
+        "tsx",
+        script,
+        JSON.stringify(options),
+      ],
       { stdio: ["pipe", "pipe", "inherit"], env: addonEnv },
     );
     const host = new Host(child);

@@ -63,7 +63,9 @@ Decision decide(const Frame& frame, const Table& table, const Self& self, bool l
   decision.mac = answering_mac(*entry, self.interface_mac);
   const bool asked_by_us = frame.ethernet_source == self.interface_mac || is_ours(frame.sender_mac, *entry, self);
   if (asked_by_us) decision.ignore = Ignore::kOwnFrame;
-  else if (frame.other_host && frame.ethernet_target != decision.mac) decision.ignore = Ignore::kOtherHost;
+  // To an intent's own MAC it is for us all the same. To the interface's MAC it would not be another host's: it had a VLAN tag.
+  else if (frame.other_host && (frame.ethernet_target != decision.mac || decision.mac == self.interface_mac))
+    decision.ignore = Ignore::kOtherHost;
   else if (entry->hold == Hold::kYielded) decision.ignore = Ignore::kYielded;
   else if (!lease_alive) decision.ignore = Ignore::kLeaseLapsed;
   else if (decision.mac.is_zero()) decision.ignore = Ignore::kNoMac;

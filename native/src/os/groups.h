@@ -71,6 +71,7 @@ class GroupJoiner {
 
   // The thread's own from here on.
   std::map<int, Groups> groups_;
+  size_t steps_ = 0;
 };
 
 }  // namespace vipd

@@ -52,6 +52,9 @@ Parsed parse_frame(Bytes bytes, const FrameMeta& meta) {
   Parsed parsed;
   if (meta.outgoing) parsed.ignore = Ignore::kOwnFrame;
   else if (meta.vlan) parsed.ignore = Ignore::kVlanTagged;
+  // The kernel takes the tag off a frame of a VLAN that this host does not have, and says only that it is another host's.
+  // A broadcast or multicast frame that is another host's can be nothing else.
+  else if (meta.other_host && bytes.size > 0 && (bytes.data[0] & 1) != 0) parsed.ignore = Ignore::kVlanTagged;
   else if (meta.oversized) parsed.ignore = Ignore::kOversized;
   else if (bytes.size < kEthernetHeaderSize) parsed.ignore = Ignore::kTruncated;
   if (parsed.ignore != Ignore::kNone) return parsed;

@@ -1,0 +1,193 @@
+/** Frames and interfaces in their corners, on a real wire: read back by tcpdump, tagged, flooded, renamed. Root. */
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type Host, Lab, mac, sleep } from "./lab.js";
+
+const V4 = "10.7.0.100";
+const V6 = "fd07::100";
+let lab: Lab;
+
+const ASKER = "020000000002";
+/** ARP request by 10.7.0.2 for the VIP; `tag` stands between the addresses and the EtherType. */
+const request = (tag = "", target = "0a070064") =>
+  `ffffffffffff${ASKER}${tag}0806000108000604 0001${ASKER}0a070002000000000000${target}`.replaceAll(" ", "");
+
+function checksum(hex: string): string {
+  let sum = 0;
+  for (let at = 0; at < hex.length; at += 4) sum += Number.parseInt(hex.slice(at, at + 4), 16);
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
+  return (~sum & 0xffff).toString(16).padStart(4, "0");
+}
+
+/** A unicast NS for the VIP from fd07::2 with no option, as NUD sends it. */
+function unicastSolicit(hopLimit = "ff"): string {
+  const source = "fd070000000000000000000000000002";
+  const target = "fd070000000000000000000000000100";
+  const sum = checksum(`${source}${target}000000180000003a8700000000000000${target}`);
+  return `020000000001${ASKER}86dd6000000000183a${hopLimit}${source}${target}8700${sum}00000000${target}`;
+}
+
+/** How often the responder's thread of a host went to sleep so far. */
+function waits(host: Host): number {
+  const tasks = `/proc/${host.child.pid}/task`;
+  const own = readdirSync(tasks).find((id) => readFileSync(`${tasks}/${id}/comm`, "utf8").trim() === "vipd-responder");
+  return Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(readFileSync(`${tasks}/${own}/status`, "utf8"))?.[1]);
+}
+
+describe("the wire", () => {
+  beforeEach(() => {
+    lab = new Lab(3);
+  });
+  afterEach(() => lab.down());
+
+  it("every form that we send is read back by tcpdump as what it is", async () => {
+    const host = await lab.host(1);
+    await host.own([V4, V6]);
+    const seen = await lab.captured(3, `ether src ${mac(1)} and (arp or icmp6[0] == 136)`, async () => {
+      await host.announce([V4, V6]);
+      await host.event("announced");
+    });
+    expect(seen).toEqual([
+      expect.stringMatching(
+        new RegExp(`^${mac(1)} > ff:ff:ff:ff:ff:ff, .* length 60: .*Request who-has ${V4} .*tell ${V4}`),
+      ),
+      expect.stringMatching(new RegExp(`^${mac(1)} > ff:ff:ff:ff:ff:ff, .* length 60: .*Reply ${V4} is-at ${mac(1)}`)),
+      expect.stringMatching(
+        new RegExp(
+          `^${mac(1)} > 33:33:00:00:00:01, .*hlim 255, .* ${V6} > ff02::1: \\[icmp6 sum ok\\] .*neighbor advertisement.* tgt is ${V6}, Flags \\[override\\].*destination link-address option.* ${mac(1)}`,
+        ),
+      ),
+    ]);
+    const answers = await lab.captured(2, `ether src ${mac(1)} and (arp or icmp6[0] == 136)`, async () => {
+      lab.send(2, request(), unicastSolicit());
+    });
+    expect(answers).toEqual([
+      expect.stringMatching(new RegExp(`^${mac(1)} > ${mac(2)}, .*Reply ${V4} is-at ${mac(1)}`)),
+      expect.stringMatching(
+        new RegExp(
+          `^${mac(1)} > ${mac(2)}, .* ${V6} > fd07::2: \\[icmp6 sum ok\\] .*Flags \\[solicited, override\\].*destination link-address`,
+        ),
+      ),
+    ]);
+  });
+
+  it("a frame with a VLAN tag is not ours, one with a priority tag is; each ignore has its name", async () => {
+    const host = await lab.host(1);
+    await host.own([V4, V6]);
+    lab.send(2, request("81000005"), request("8100a000"), request("", "0a070065"), unicastSolicit("40"));
+    await sleep(100);
+    const { replies, ignored } = await host.call("stats");
+    expect(replies).toBe(1);
+    expect(ignored).toEqual({ "vlan-tagged": 1, "hop-limit": 1 });
+  });
+
+  it("is not woken for other hosts' questions", async () => {
+    const host = await lab.host(1);
+    await host.own([V4, V6]);
+    await sleep(200);
+    const before = waits(host);
+    const others = Array.from({ length: 200 }, (_, i) => request("", `0a07${(i + 256).toString(16).padStart(4, "0")}`));
+    lab.send(2, ...others.filter((frame) => !frame.endsWith("0164")));
+    await sleep(200);
+    // The timer of a refresh may fall into it; two hundred frames must not.
+    expect(waits(host) - before).toBeLessThan(5);
+  });
+
+  it("a flood of questions neither starves the control plane nor stops the answers", async () => {
+    const work = mkdtempSync(join(tmpdir(), "vipd-flood-"));
+    const generator = join(work, "generator");
+    const source = fileURLToPath(new URL("../bench/responder-generator.cc", import.meta.url));
+    execFileSync("g++", ["-std=c++17", "-O2", "-o", generator, source]);
+    // All on one core: the flood's softirqs, the thread and the event loop.
+    const host = await lab.host(1, {}, 1);
+    lab.write("h1", "/sys/class/net/eth0/queues/rx-0/rps_cpus", "2");
+    await host.own([V4], 450);
+    await host.call("keepLease");
+    const flood = lab.start(2, `taskset -c 0 ${generator} eth0 arp flat ${V4} 2`);
+    let text = "";
+    flood.stdout!.on("data", (chunk) => {
+      text += chunk;
+    });
+    await new Promise((done) => flood.once("close", done));
+    rmSync(work, { recursive: true });
+    const { answeredPerSecond } = JSON.parse(text);
+    const stats = await host.call("stats");
+    console.log(`flood: ${answeredPerSecond} answers/s, ${stats.framesDropped} dropped, ${stats.leaseLapses} lapses`);
+    expect(answeredPerSecond).toBeGreaterThan(10_000);
+    expect(stats.leaseLapses).toBe(0);
+    expect(lab.asked(3, V4)).toEqual([mac(1)]);
+  });
+
+  it("paces announcements: a first round of 2500 addresses at 5000 frames a second takes a second", async () => {
+    const host = await lab.host(1);
+    const many = Array.from({ length: 2500 }, (_, i) => `10.8.${i >> 8}.${i & 255}`);
+    await host.own(many);
+    const from = performance.now();
+    await host.announce(many, [0, 100]);
+    await host.event("announced");
+    const tookMs = performance.now() - from;
+    expect(tookMs).toBeGreaterThan(900);
+    expect(tookMs).toBeLessThan(1250);
+    expect((await host.call("stats")).announcements).toBeGreaterThanOrEqual(5000);
+  });
+
+  it("a member of a bridge is refused with the bridge's name, and the bridge answers", async () => {
+    const host = await lab.host(1);
+    lab.ip("h1", "link add br1 type bridge stp_state 0 forward_delay 0");
+    lab.ip("h1", "link set eth0 master br1");
+    lab.ip("h1", "link set br1 up");
+    await host.own([V4]);
+    const trouble = await host.event("trouble");
+    expect(trouble).toMatchObject({ interface: "eth0", errno: "EBUSY" });
+    expect((trouble as { message: string }).message).toContain("br1");
+    expect((await host.call("links"))[0]).toMatchObject({ masterName: "br1", masterKind: "bridge" });
+    expect(lab.asked(2, V4)).toEqual([]);
+    await host.call("setInterfaces", ["br1"]);
+    await host.call("own", [{ address: V4, interface: "br1", mac: null, heirMac: null }]);
+    await sleep(50);
+    expect(lab.asked(2, V4)).toHaveLength(1);
+    // Set free again, it answers by itself.
+    lab.ip("h1", "link set eth0 nomaster");
+    await host.own([V4]);
+    await sleep(100);
+    expect(lab.asked(2, V4)).toEqual([mac(1)]);
+  });
+
+  it("follows a rename: silent under the old name, answering when it is back", async () => {
+    const host = await lab.host(1);
+    await host.own([V4]);
+    for (const [from, to, answers] of [
+      ["eth0", "lan0", []],
+      ["lan0", "eth0", [mac(1)]],
+    ] as const) {
+      lab.ip("h1", `link set ${from} down`);
+      lab.ip("h1", `link set ${from} name ${to}`);
+      lab.ip("h1", `link set ${to} up`);
+      await sleep(200);
+      expect(lab.asked(2, V4)).toEqual(answers);
+    }
+  });
+
+  it("joins the solicited-node groups of what it owns and watches, thousands without holding up answers", async () => {
+    const host = await lab.host(1);
+    await host.own([V4, V6]);
+    const groups = () => lab.ip("h1", "maddr show dev eth0");
+    await sleep(100);
+    expect(groups()).toContain("ff02::1:ff00:100");
+    const many = Array.from({ length: 5000 }, (_, i) => ({
+      address: `fd08::${(i + 1).toString(16)}`,
+      interface: "eth0",
+    }));
+    await host.call("watch", many);
+    expect(lab.asked(2, V4)).toEqual([mac(1)]);
+    await expect.poll(groups, { timeout: 8000 }).toContain("ff02::1:ff00:1388");
+    await host.call("watch", []);
+    await host.call("release", [{ address: V6, interface: "eth0" }]);
+    await expect.poll(groups, { timeout: 8000 }).not.toMatch(/ff00:(100|1388) /);
+    expect((await host.call("stats")).replies).toBe(1);
+  });
+});
