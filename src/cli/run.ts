@@ -1,4 +1,5 @@
 /** `vipd run`: the daemon, in the foreground. A refused configuration is 2, and nothing was started. */
+import { setFlagsFromString } from "node:v8";
 import type { Command } from "commander";
 import {
   addConfigOption,
@@ -31,6 +32,8 @@ async function run(options: CommonOptions): Promise<void> {
     process.exitCode = EXIT.config;
     return;
   }
+  // At a few dozen turns a second V8 would go on interpreting for minutes: compile at once (a fifth of the CPU at rest).
+  setFlagsFromString("--always-sparkplug");
   const { loadConfig } = await import("../config/load.js");
   const { runDaemon } = await import("../daemon/run.js");
   process.exitCode = await runDaemon({
