@@ -180,6 +180,8 @@ export class Story {
       host.reconfigure(this.settings(host.name));
     }
     while (world.hosts.some((host) => host.up && host.leaving)) world.run(50);
+    // News of a rival that is gone by now may still be on their way.
+    if (this.#rivalled) world.run(500);
     world.note("--- healed");
     const slowest = Math.max(...this.#profiles.map((profile) => profile.deadAfterMs));
     const agreed = holdLiveness(world, slowest * AGREED_WITHIN_VERDICTS, () => disagreement(world));

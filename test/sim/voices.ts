@@ -31,6 +31,7 @@ export class VoiceWatch {
   readonly #pairs = new Map<string, Pair>();
   #before = new Map<string, readonly Host[]>();
   #boundMs = 0;
+  #driftedAt = Number.NEGATIVE_INFINITY;
 
   constructor(world: World) {
     this.#world = world;
@@ -51,6 +52,7 @@ export class VoiceWatch {
   }
 
   #look(): void {
+    if (this.#pairs.size > 0 && this.#drifts()) this.#driftedAt = this.#world.now;
     if (this.#world.segment.takeChanged()) this.#compare();
     for (const [key, pair] of this.#pairs) this.#endure(key, pair);
   }
@@ -98,6 +100,20 @@ export class VoiceWatch {
     throw new Violation(this.#world, `${heir} takes ${address} over, but ${former} answers for it: ${why}`);
   }
 
+  /** Not all that run read the same file. */
+  #drifts(): boolean {
+    const files = this.#world.running().map((host) => host.settings.groups.map((group) => group.digest).join());
+    return new Set(files).size > 1;
+  }
+
+  /** Ms for which all have been able to gossip with all. */
+  #gossipSoundMs(): number {
+    const ports = this.#world.running().map((host) => host.address.host);
+    let least = Number.POSITIVE_INFINITY;
+    for (const a of ports) for (const b of ports) if (a < b) least = Math.min(least, this.#world.gossip.soundMs(a, b));
+    return least;
+  }
+
   #ambiguous(...hosts: readonly Host[]): boolean {
     return hosts.some((host) => this.#world.uniqueMs(host.name) < NAMESAKE_MS);
   }
@@ -109,19 +125,18 @@ export class VoiceWatch {
       this.#pairs.delete(key);
       return;
     }
-    const { now, wire, gossip } = this.#world;
+    const { now, wire } = this.#world;
     const [a, b] = [first.address.host, second.address.host];
     if (first.punctualMs < AFTERMATH_MS || second.punctualMs < AFTERMATH_MS) return;
     if (this.#ambiguous(first, second)) return;
     // A newcomer in a gossip that is torn cannot know that another side serves: it takes over from whom it can see.
-    const torn = gossip.soundMs(a, b) < AFTERMATH_MS;
+    const torn = this.#gossipSoundMs() < AFTERMATH_MS;
     if (torn && now - Math.max(first.startedAt, second.startedAt) < NEWCOMER_MS) return;
     const wireMs = wire.soundMs(a, b);
     if (wireMs < AFTERMATH_MS) return;
     const lasted = now - since;
-    const calmMs = Math.min(wireMs, gossip.soundMs(a, b), first.steadyMs, second.steadyMs) - AFTERMATH_MS;
-    const bound = drifted(first, second)
-      ? DRIFT_MS
+    const calmMs = Math.min(wireMs, this.#gossipSoundMs(), first.steadyMs, second.steadyMs) - AFTERMATH_MS;
+    const bound = now - this.#driftedAt < DRIFT_MS ? DRIFT_MS
       : calmMs > 0
         ? CROSSING_MS
         : this.#boundMs + (torn ? RIVALRY_MS : CROSSING_MS);
@@ -132,9 +147,4 @@ export class VoiceWatch {
       );
     }
   }
-}
-
-function drifted(a: Host, b: Host): boolean {
-  const digests = (host: Host) => host.settings.groups.map((group) => group.digest).join();
-  return digests(a) !== digests(b);
 }

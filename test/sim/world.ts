@@ -142,6 +142,8 @@ export class World {
     this.#byPort.set(address.host, host);
     this.segment.addPort(address.host);
     this.note(`${host} starts, instance ${instance}, MAC ${mac}`);
+    // Whoever starts a machine plugs it in.
+    for (const net of [this.gossip, this.wire]) net.plug(address.host);
     host.start();
     return host;
   }

@@ -64,6 +64,8 @@ export class Group {
   #hostsNow: KnownHost[] | null = null;
   #digestNow: number | null = null;
   readonly #differingNow = new Map<string, string[]>();
+  /** Groups whose configuration differs between hosts. */
+  readonly #drifting = new Set<string>();
   #ackPayload = { factsVersion: -1, viewDigest: -1 };
   #watched = "";
   #watchStale = true;
@@ -561,6 +563,9 @@ export class Group {
       const { incumbents } = group.failback === "never" ? incumbentsOf(hosts, candidates, group) : NO_INCUMBENTS;
       const election = this.#elections.get(group.name);
       if (election === undefined) continue;
+      const drifts = this.#differing(group.name).length > 0;
+      if (!drifts && this.#drifting.delete(group.name)) this.#ownership.driftOver(group.name, now);
+      if (drifts) this.#drifting.add(group.name);
       const changed = election.elect(candidates, incumbents);
       if (changed.size === 0) continue;
       this.#watchStale = true;

@@ -8,6 +8,9 @@ import { isLive, type Key } from "./key.js";
 import { judge } from "./questions.js";
 import type { View, WireVerdict } from "./types.js";
 
+/** Somebody's announcement counts as an answer to a question that was asked before it, for so long. */
+const JUST_CLAIMED_MS = 500;
+
 export function beginClaim(ctx: Context, key: Key, now: Millis): void {
   key.held.clear();
   key.tookOver = key.holder !== null;
@@ -37,6 +40,13 @@ export function decide(ctx: Context, key: Key, now: Millis): void {
       arm(ctx, key, "claim-again", notBefore);
       return;
     }
+  }
+  const { heard } = key;
+  const fresh = heard !== null && heard.member !== holder && now - heard.at < JUST_CLAIMED_MS;
+  if (fresh && mayStillAnswer(ctx.view, heard.member)) {
+    // It announced after we had asked: as good as an answer.
+    apply(ctx, key, { kind: "member", member: heard.member }, now);
+    return;
   }
   const answers = ctx.questions.verdict(key, holder, now);
   if (answers === "pending") key.reason = "asking the wire";

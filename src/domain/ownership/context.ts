@@ -69,6 +69,7 @@ function heirMacOf(ctx: Context, key: Key): string | null {
 
 export function announce(ctx: Context, key: Key, now: Millis): void {
   key.announcedAt = now;
+  key.owesAnnouncement = false;
   ctx.out.announce(key.spec.interface, key.spec.addresses, ANNOUNCE_ROUNDS_MS);
 }
 

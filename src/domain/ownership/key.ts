@@ -26,6 +26,8 @@ export interface Key {
   namedHeir: string | null | undefined;
   /** Whose announcement was heard last, and when. */
   heard: { member: string; at: Millis } | null;
+  /** A side came back that has not heard our announcement, while it was not clear that the key stays ours (law 8). */
+  owesAnnouncement: boolean;
   /** The lease lapsed while it was owned: others may have taken it over. */
   doubtful: boolean;
   /** Rises with each transition: an older timer or answer no longer applies. */
@@ -57,6 +59,7 @@ export function newKey(spec: KeySpec, now: Millis): Key {
     evidenced: new Set(),
     namedHeir: undefined,
     heard: null,
+    owesAnnouncement: false,
     doubtful: false,
     stamp: 0,
     held: new Set(),

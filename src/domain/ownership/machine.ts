@@ -166,10 +166,20 @@ export class Ownership {
       if (mine.length > 0 && this.#ctx.active) this.#ctx.questions.schedule(member, now);
     } else if (change === "back") {
       for (const key of this.#keys.values()) {
-        if (key.state !== "owned" || key.elected.owner !== this.#ctx.view.self || !this.#ctx.active) continue;
+        const elsewhere = key.state === "releasing" || key.elected.owner !== this.#ctx.view.self;
+        if (elsewhere && (key.state === "releasing" || key.state === "owned")) key.owesAnnouncement = true;
+        if (key.state !== "owned" || elsewhere || !this.#ctx.active) continue;
         if (this.#ctx.view.macOf(member, key.spec.group) === null) continue;
         announceAgain(this.#ctx, key, member, now);
       }
+    }
+  }
+
+  /** Configurations are alike again: whoever else owned a key by another election hears that it is ours. */
+  driftOver(group: string, now: Millis): void {
+    for (const key of this.#keys.values()) {
+      const mine = key.state === "owned" && key.elected.owner === this.#ctx.view.self;
+      if (mine && key.spec.group === group && this.#ctx.active) announceAgain(this.#ctx, key, null, now);
     }
   }
 

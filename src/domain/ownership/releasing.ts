@@ -69,19 +69,16 @@ export function takeBack(ctx: Context, key: Key, now: Millis): void {
   const { successor } = key;
   if (key.evidenced.size > 0 && !isLive(ctx.view, successor)) {
     // It took over and is held dead now: that is a takeover like any other, after its lease and the wire's word.
-    ctx.out.silence(placesOf(key));
-    key.evidenced.clear();
-    key.namedHeir = undefined;
-    key.successor = null;
+    letGo(ctx, key, `${successor} took over, and is held dead`, now);
     key.holder = successor;
     beginClaim(ctx, key, now);
     return;
   }
-  const wasSilent = key.evidenced.size > 0;
+  const unheard = key.evidenced.size > 0 || key.owesAnnouncement;
   key.evidenced.clear();
   key.successor = null;
   enter(ctx, key, "owned", "elected again before the hand-over was done", now);
-  if (wasSilent) {
+  if (unheard) {
     answer(ctx, key);
     announce(ctx, key, now);
   } else nameHeir(ctx, key);
