@@ -81,6 +81,23 @@ describe("the address holder", () => {
     await expect(host.call("hold", ["fd07::100"])).rejects.toThrow(/^E[A-Z]+: .*fd07::100/);
   });
 
+  it("a takeover's addition does not wait behind the removal of thousands, and what is held anew stays", async () => {
+    const host = await lab.host(1);
+    const many = Array.from({ length: 3000 }, (_, i) => `fd08::${(i + 1).toString(16)}`);
+    await host.call("hold", many);
+    const dropFrom = performance.now();
+    const dropped = host.call("drop", many).then(() => performance.now() - dropFrom);
+    const holdFrom = performance.now();
+    await host.call("hold", ["10.7.0.100", many[0]]);
+    const holdMs = performance.now() - holdFrom;
+    const dropMs = await dropped;
+    console.log(`hold beside the drop of 3000 IPv6: ${holdMs.toFixed(0)} ms, the drop: ${dropMs.toFixed(0)} ms`);
+    expect(holdMs).toBeLessThan(dropMs);
+    expect(holdMs).toBeLessThan(250);
+    expect(shown()).toMatch(/10\.7\.0\.100\/32[\s\S]*fd08::1\/128/);
+    expect(shown().match(/fd08::/g)).toHaveLength(1);
+  });
+
   it("holds ten thousand addresses", async () => {
     const host = await lab.host(1);
     const many = Array.from({ length: 5000 }, (_, i) => `10.8.${i >> 8}.${i & 255}`);

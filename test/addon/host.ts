@@ -42,7 +42,9 @@ await responder.start((events) => {
   for (const event of events) say({ event });
 });
 say({ id: 0, result: null });
-for await (const line of createInterface({ input: process.stdin })) {
+
+/** Begun in the order of the lines, ended when they end: a drop of thousands and a hold go side by side, as in the daemon. */
+async function obey(line: string): Promise<void> {
   const { id, call, argument } = JSON.parse(line);
   try {
     say({ id, result: (await calls[call]!(argument)) ?? null });
@@ -50,4 +52,5 @@ for await (const line of createInterface({ input: process.stdin })) {
     say({ id, error: (error as Error).message });
   }
 }
+for await (const line of createInterface({ input: process.stdin })) void obey(line);
 await responder.stop();

@@ -157,6 +157,41 @@ describe("the wire", () => {
     expect(lab.asked(2, V4)).toEqual([mac(1)]);
   });
 
+  it("answers on an interface without any address of its own", async () => {
+    const host = await lab.host(1);
+    lab.ip("h1", "addr flush dev eth0");
+    await host.own([V4, V6]);
+    expect(lab.asked(2, V4)).toEqual([mac(1)]);
+    expect(lab.asked(2, V6)).toEqual([mac(1)]);
+  });
+
+  it("a neighbour's own duplicate address detection finds us", async () => {
+    const host = await lab.host(1);
+    await host.own([V6]);
+    lab.ip("h2", `-6 addr add ${V6}/64 dev eth0`);
+    await expect.poll(() => lab.ip("h2", `-6 addr show dev eth0 to ${V6}`), { timeout: 3000 }).toContain("dadfailed");
+  });
+
+  it("a forger with ever new MACs does not drown the control plane", async () => {
+    const host = await lab.host(1);
+    await host.own([V4]);
+    const claim = (n: number) => {
+      const forged = `0266${n.toString(16).padStart(8, "0")}`;
+      return `ffffffffffff${forged}0806000108000604 0001${forged}0a0700640000000000000a070064`.replaceAll(" ", "");
+    };
+    const forged = Array.from({ length: 1500 }, (_, n) => claim(n));
+    const from = performance.now();
+    lab.send(2, ...forged);
+    const tookS = (performance.now() - from) / 1000;
+    await sleep(200);
+    const { ignored } = await host.call("stats");
+    const told = host.events.filter((event) => event.kind === "claim").length;
+    expect(told).toBeGreaterThan(0);
+    expect(told).toBeLessThan(100 + 5000 * tookS);
+    expect(told + (ignored["claim-rate-limited"] ?? 0)).toBe(1500);
+    expect(lab.asked(3, V4)).toEqual([mac(1)]);
+  });
+
   it("follows a rename: silent under the old name, answering when it is back", async () => {
     const host = await lab.host(1);
     await host.own([V4]);

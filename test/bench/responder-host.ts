@@ -20,6 +20,11 @@ setInterval(() => {
 }, 50);
 responder.lease(bootTimeMs() + 450);
 setInterval(() => console.log(JSON.stringify({ ...responder.stats(), worstLateMs })), 250);
+process.once("SIGUSR1", () => {
+  const many = Array.from({ length: 10_000 }, (_, i) => `10.8.${i >> 8}.${i & 255}`);
+  responder.own(many.map((address) => ({ address, interface: "eth0", mac: null, heirMac: null })));
+  responder.announce({ interface: "eth0", addresses: many, roundsMs: [0] });
+});
 process.once("SIGTERM", () => {
   void responder.stop().then(() => process.exit(0));
 });

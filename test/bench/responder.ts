@@ -92,6 +92,10 @@ class Lab {
     return () => last;
   }
 
+  signal(name: NodeJS.Signals): void {
+    this.#host?.kill(name);
+  }
+
   async quiet(): Promise<void> {
     const child = this.#host;
     if (child === null) return;
@@ -165,6 +169,25 @@ async function compare(
   return { kernel: median(shots.kernel), vipd: median(shots.vipd) };
 }
 
+/** A closed loop, alone, beside a flood of other hosts' questions, and while ten thousand VIPs are announced. */
+async function disturbed(lab: Lab, figures: Record<string, unknown>): Promise<void> {
+  await lab.answer([TARGETS.vipd.arp, TARGETS.vipd.ns]);
+  const closed = () => lab.shoot("arp", "closed", TARGETS.vipd.arp, 1);
+  const alone = await closed();
+  const [beside] = await Promise.all([closed(), lab.shoot("arp", "rate", TARGETS.foreign.arp, 100_000)]);
+  lab.signal("SIGUSR1");
+  const announcing = await closed();
+  for (const [name, shot] of Object.entries({
+    alone,
+    "beside 100 000/s foreign": beside,
+    "announcing 10 000": announcing,
+  })) {
+    console.log(row(`arp closed, ${name}`, shot, `lost ${shot.lost}`));
+    figures[`arp closed, ${name}`] = shot;
+  }
+  await lab.quiet();
+}
+
 const count = (value: number) => Math.round(value).toLocaleString("en").replaceAll(",", " ");
 
 function row(name: string, shot: Shot, ratio = ""): string {
@@ -176,7 +199,7 @@ function row(name: string, shot: Shot, ratio = ""): string {
     `${shot.cpuPercent.toFixed(1)} %`,
     ratio,
   ];
-  return name.padEnd(28) + cells.map((cell) => cell.padStart(13)).join("");
+  return name.padEnd(38) + cells.map((cell) => cell.padStart(13)).join("");
 }
 
 async function main(): Promise<void> {
@@ -223,6 +246,7 @@ async function main(): Promise<void> {
       figures[name] = { ...shot, host: latest() };
       await lab.quiet();
     }
+    await disturbed(lab, figures);
     const report = JSON.stringify({ ...about, figures }, null, 2);
     if (options.json === "-") {
       console.log(report);
@@ -239,7 +263,7 @@ async function main(): Promise<void> {
 
 function heading(): string {
   const cells = ["asked/s", "answered/s", "p50 us", "p99 us", "p99.9 us", "process CPU", "to kernel"];
-  return "".padEnd(28) + cells.map((cell) => cell.padStart(13)).join("");
+  return "".padEnd(38) + cells.map((cell) => cell.padStart(13)).join("");
 }
 
 await main();

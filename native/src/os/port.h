@@ -49,6 +49,8 @@ struct Port {
   Announcements announcements;
   Pacer pacer;
   Pacer ask_pacer;
+  /** Claims that are told, a second: what a rival's announcements at the default rate amount to. */
+  Pacer claim_pacer{5000};
   /** When a frame with this source MAC was last broadcast, against FDB ageing. */
   std::map<Mac, int64_t> broadcast_ns;
   int64_t mac_refresh_due_ns = kNever;

@@ -46,7 +46,9 @@ void Responder::handle_claim(Port& port, const Frame& frame, const Claim& claim,
   const bool answer = frame.kind == Kind::kArpReply || frame.kind == Kind::kNeighborAdvert;
   if (entry.hold == Hold::kNone && answer && asker_.asks_for(port, claim.address)) return;
   if (claim.by_heir) port.table.yield_to_heir(entry);
-  if (!claim_is_due(entry, claim, now_ns, options_.claim_interval_ns)) {
+  // A forger with ever new MACs must not drown the control plane: what is heard of strangers has a rate, the heir's word has none.
+  const bool due = claim_is_due(entry, claim, now_ns, options_.claim_interval_ns);
+  if (!due || (!claim.by_heir && !port.claim_pacer.take(1, now_ns))) {
     counters_.ignore(Ignore::kClaimRateLimited);
     return;
   }
