@@ -52,6 +52,8 @@ export class Host {
   /** When the loop, the process or the machine last stood still or was slow; when the clock last did. */
   #troubledAt = Number.NEGATIVE_INFINITY;
   #pausedAt = Number.NEGATIVE_INFINITY;
+  /** The lease that the group gave last, in the host's own time. */
+  leaseUntil = Number.NEGATIVE_INFINITY;
   /** For the cost table. */
   sent = { datagrams: 0, bytes: 0 };
   #queue: GroupInput[] = [];
@@ -266,6 +268,7 @@ export class Host {
         world.streamPing(this, output);
         return;
       case "lease":
+        this.leaseUntil = output.until;
         this.native.lease(output.until);
         return;
       case "own":

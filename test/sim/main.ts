@@ -4,6 +4,7 @@
  */
 import { parseArgs } from "node:util";
 import { measureDetection, quantiles } from "./detection.js";
+import { PLANTS, plantAndPlay } from "./planted.js";
 import { play } from "./story.js";
 
 const { values } = parseArgs({
@@ -14,6 +15,7 @@ const { values } = parseArgs({
     minutes: { type: "string", default: "2" },
     only: { type: "string", default: "" },
     table: { type: "string", default: "" },
+    planted: { type: "string" },
     "keep-going": { type: "boolean", default: false },
   },
 });
@@ -66,5 +68,18 @@ function printTable(sizes: readonly number[]): void {
   }
 }
 
-if (values.table !== "") printTable(values.table.split(",").map(Number));
+/** Every planted bug (or the named one) must be found. */
+function playPlanted(name: string): number {
+  let missed = 0;
+  for (const plant of name === "all" ? Object.keys(PLANTS) : [name]) {
+    const found = plantAndPlay(process.cwd(), plant, { seed, seeds });
+    if (found.seeds === null) missed += 1;
+    const verdict = found.seeds === null ? `NOT FOUND in ${seeds} seeds` : `found in seed ${found.seeds}`;
+    console.log(`${plant}: ${verdict}: ${found.violation}`);
+  }
+  return missed;
+}
+
+if (values.planted !== undefined) process.exitCode = playPlanted(values.planted) === 0 ? 0 : 1;
+else if (values.table !== "") printTable(values.table.split(",").map(Number));
 else process.exitCode = playAll() === 0 ? 0 : 1;

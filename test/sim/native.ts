@@ -38,13 +38,16 @@ export class Native {
     this.#host = host;
   }
 
-  get leaseUntil(): number {
-    return this.#leaseUntil;
-  }
-
   /** Answers for the address, if it is asked now. */
   voices(address: string): boolean {
     return this.#entries.get(address)?.hold === "owned" && this.#able();
+  }
+
+  /** Answers for anything at all. */
+  speaks(): boolean {
+    if (!this.#able()) return false;
+    for (const entry of this.#entries.values()) if (entry.hold === "owned") return true;
+    return false;
   }
 
   #able(): boolean {

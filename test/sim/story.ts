@@ -36,6 +36,9 @@ const SERVED_WITHIN_MS = 5000;
 const CONFLICT_OVER_MS = 11_000;
 const PEACE_MS = 2000;
 const SEEDS = 3;
+const SLOWEST_MS = 300;
+/** Two announcements that cross silence both for the moment of an exchange (law 8). */
+const SILENCE_MS = 10;
 
 export class Story {
   readonly world: World;
@@ -44,6 +47,7 @@ export class Story {
   readonly #hosts: number;
   readonly #profiles: readonly Profile[];
   readonly #macs = new Map<number, string>();
+  readonly #silentSince = new Map<string, number>();
   readonly #failback: GroupSpec["failback"];
   #weights = new Map<string, number>();
   #addresses = 3;
@@ -171,6 +175,8 @@ export class Story {
       names.add(host.name);
       if (host.slowMs > 0) host.setSlow(0);
     }
+    // What a slow loop has put off comes now.
+    world.run(SLOWEST_MS);
     if (this.running().length === 0 || !names.has("h1")) {
       for (const index of this.downIndexes()) if (index === 1 || this.running().length === 0) this.boot(index);
     }
@@ -197,6 +203,7 @@ export class Story {
   peace(): void {
     const { world } = this;
     let calm = true;
+    this.#silentSince.clear();
     world.note("--- peace");
     world.watch({
       event: (host, event) => {
@@ -216,10 +223,17 @@ export class Story {
   }
 
   #holdServed(): void {
+    const { now } = this.world;
     for (const { name, addresses } of this.settings("h1").groups) {
       for (const address of addresses) {
-        if (this.voices.voices(address).length > 0 || !this.running().some((host) => isEligible(host, name))) continue;
-        throw new Violation(this.world, `in peace, nobody answers for ${address}`);
+        if (this.voices.voices(address).length > 0 || !this.running().some((host) => isEligible(host, name))) {
+          this.#silentSince.delete(address);
+          continue;
+        }
+        const since = this.#silentSince.get(address) ?? now;
+        this.#silentSince.set(address, since);
+        if (now - since <= SILENCE_MS) continue;
+        throw new Violation(this.world, `in peace, nobody answers for ${address} since ${since.toFixed(1)}`);
       }
     }
   }

@@ -55,6 +55,10 @@ export class VoiceWatch {
     if (this.#pairs.size > 0 && this.#drifts()) this.#driftedAt = this.#world.now;
     if (this.#world.segment.takeChanged()) this.#compare();
     for (const [key, pair] of this.#pairs) this.#endure(key, pair);
+    for (const host of this.#world.hosts) {
+      if (host.clock() < host.leaseUntil || !host.native.speaks()) continue;
+      throw new Violation(this.#world, `${host} answers after its lease`);
+    }
   }
 
   #compare(): void {
@@ -95,7 +99,7 @@ export class VoiceWatch {
     const unheard = this.#world.gossip.soundMs(a, b) < AFTERMATH_MS;
     const unasked = this.#world.wire.soundMs(a, b) < AFTERMATH_MS;
     if (unheard && unasked) return;
-    const lease = (former.native.leaseUntil - former.clock()).toFixed(1);
+    const lease = (former.leaseUntil - former.clock()).toFixed(1);
     const why = unheard ? "its answers could be heard" : `its lease runs for another ${lease} ms`;
     throw new Violation(this.#world, `${heir} takes ${address} over, but ${former} answers for it: ${why}`);
   }

@@ -28,6 +28,9 @@ const CONFLICT_REPORT_MS = 1000;
 /** Of one member, outdated accusers are put right at most this often. */
 const CORRECT_EVERY_MS = 50;
 
+/** Timers may come a fraction of a millisecond early. */
+const TIMER_EARLY_MS = 1;
+
 export class Verdicts {
   readonly #ctx: Context;
   readonly #rivals: Rivals;
@@ -293,7 +296,8 @@ export class Verdicts {
     const suspicion = member?.suspicion ?? null;
     if (member === undefined || suspicion === null || member.state !== "suspect") return;
     if (suspicion.round !== round || suspicion.incarnation !== incarnation) return;
-    if (now < suspicion.dueAt) return;
+    // Another timer is armed for a date that was put off; one that is a little early is this one.
+    if (now < suspicion.dueAt - TIMER_EARLY_MS) return;
     const lateMs = now - suspicion.dueAt;
     if (lateMs > 2 * profile.watchRetryMs) {
       // We stood still: in that time nobody's refutation could reach us.
