@@ -3,7 +3,7 @@
  * refuted member never dies of that suspicion), bounds are kept, addresses that are answered for are held. Liveness, asked
  * for after healing: all views, facts, elections, voices and clients agree with what runs.
  */
-import { keysOf } from "../../src/domain/group/group.js";
+import { keysOf } from "../../src/domain/group/roll.js";
 import { formatEndpoint } from "../../src/domain/messages.js";
 import type { MemberView } from "../../src/domain/swim/index.js";
 import type { Host } from "./host.js";

@@ -3,32 +3,26 @@
  * turn is worked: lapse first, then the input, then facts, elections, deeds. Boundary: pure; driven with time and
  * input, returns outputs; the daemon and the simulator drive the same code.
  */
-import { type Elected, GroupElection } from "../election.js";
 import type { Facts } from "../facts.js";
 import { FACTS_FORMAT } from "../facts.js";
 import { FactsStore } from "../facts-store.js";
 import { Lease } from "../lease.js";
 import type { Endpoint, Millis, PushPull } from "../messages.js";
 import { Ownership } from "../ownership/machine.js";
-import type { KeySpec, KeyView, OwnershipEvent, OwnershipOutput } from "../ownership/types.js";
+import type { KeyView, OwnershipEvent, OwnershipOutput } from "../ownership/types.js";
 import { Swim, type SwimStats } from "../swim/index.js";
 import type { MemberView, SwimEvent, SwimInput, SwimOutput } from "../swim/types.js";
 import { askAfterMs } from "../timing.js";
-import { candidatesOf, differingHosts, incumbentsOf, type KnownHost } from "./candidates.js";
 import { CatchUp } from "./catch-up.js";
+import { Disputes } from "./disputes.js";
 import { alarmsOf, memberEvent } from "./face.js";
 import { composeFacts, Incumbency, linkReason } from "./own-facts.js";
-import { type SettledMember, Settling } from "./settling.js";
+import { Readiness } from "./readiness.js";
+import { Roll, settledMember } from "./roll.js";
+import { Settling } from "./settling.js";
 import { FactsSync, offerAll } from "./sync.js";
 import type { GroupInput, GroupOptions, GroupOutput, GroupSettings, GroupSpec, LinkFacts } from "./types.js";
 import { GroupView } from "./view.js";
-
-/** A name stays in conflict for so long after the rival was heard last. */
-const NAME_CONFLICT_MS = 5000;
-
-/** After the start, claims wait until the view was unchanged for a watch interval and this; at most so long. */
-const REST_MARGIN_MS = 50;
-const REST_MAX_MS = 1500;
 
 export class Group {
   readonly #options: GroupOptions;
@@ -42,30 +36,18 @@ export class Group {
   readonly #incumbency = new Incumbency();
   readonly #catchUp: CatchUp;
   readonly #links = new Map<string, LinkFacts>();
-  readonly #elections = new Map<string, GroupElection>();
-  /** Names used by two hosts -> until when that is held against them. */
-  readonly #disputed = new Map<string, Millis>();
+  readonly #roll: Roll;
+  readonly #readiness: Readiness;
+  readonly #disputes = new Disputes();
   readonly #met = new Set<string>();
   #settings: GroupSettings;
   #out: GroupOutput[] = [];
-  #ready = false;
-  #readyReason = "starting: has not exchanged state with a peer yet";
-  #readyAt: Millis = Number.NEGATIVE_INFINITY;
-  /** The view has come to rest after the start: claims before would be made on half a group. */
-  #rested = false;
-  #viewChangedAt: Millis = Number.NEGATIVE_INFINITY;
   #draining = false;
   #leaving = false;
   #healthy = true;
   #leaseSent: Millis = Number.NaN;
   #dirty = true;
   #barredSeen = "";
-  /** Derived from members and facts; rebuilt when either changed. */
-  #hostsNow: KnownHost[] | null = null;
-  #digestNow: number | null = null;
-  readonly #differingNow = new Map<string, string[]>();
-  /** Groups whose configuration differs between hosts. */
-  readonly #drifting = new Set<string>();
   #ackPayload = { factsVersion: -1, viewDigest: -1 };
   #watched = "";
   #watchStale = true;
@@ -74,6 +56,8 @@ export class Group {
     this.#options = options;
     this.#settings = options.settings;
     this.#store = new FactsStore({ self: options.name, instance: options.instance, codec: options.codec });
+    this.#roll = new Roll(this.#store, () => this.#swim?.members() ?? []);
+    this.#readiness = new Readiness(options.profile.watchIntervalMs);
     const { leaseMs, leaseExtensionMs, catchUpMs, suspectAfterMs, askTimeoutMs } = options.profile;
     this.#lease = new Lease({ leaseMs, extensionMs: leaseExtensionMs, catchUpMs });
     this.#view = new GroupView({
@@ -82,7 +66,7 @@ export class Group {
       member: (name) => this.#swim.member(name),
       facts: (name) => this.#store.facts(name),
       names: () => this.#store.envelopes().map((envelope) => envelope.name),
-      drifted: (group) => this.#differing(group).length > 0,
+      drifted: (group) => this.#roll.differing(group).length > 0,
       linkUp: (group) => this.#linkUp(group),
     });
     this.#ownership = new Ownership({
@@ -154,8 +138,8 @@ export class Group {
 
   standing(): { ready: boolean; readyReason: string; draining: boolean; lease: Lease; barred: string } {
     return {
-      ready: this.#ready,
-      readyReason: this.#readyReason,
+      ready: this.#readiness.ready,
+      readyReason: this.#readiness.reason,
       draining: this.#draining,
       lease: this.#lease,
       barred: this.#barred(this.#now),
@@ -165,9 +149,9 @@ export class Group {
   alarms(): string[] {
     return alarmsOf({
       self: this.#options.name,
-      disputed: [...this.#disputed].filter(([, until]) => until > this.#now).map(([name]) => name),
+      disputed: this.#disputes.names(this.#now),
       barred: this.#barred(this.#now),
-      drift: this.#settings.groups.map((group) => ({ group: group.name, hosts: this.#differing(group.name) })),
+      drift: this.#settings.groups.map((group) => ({ group: group.name, hosts: this.#roll.differing(group.name) })),
       keys: [...this.#ownership.keys()],
       links: this.#settings.groups.map((g) => ({ group: g.name, reason: this.#linkReason(g) })),
       now: this.#now,
@@ -261,12 +245,12 @@ export class Group {
         return;
       case "lease":
         this.#arm({ kind: "lease" }, this.#lease.nextLookAt(now));
-        if (this.#ready && this.#lease.catchUpOverdue(now)) this.#caughtUp(now, { alone: true });
-        if (this.#expireDisputes(now)) this.#changed();
+        if (this.#readiness.ready && this.#lease.catchUpOverdue(now)) this.#caughtUp(now, { alone: true });
+        this.#expireDisputes(now);
         if (this.#barred(now) !== this.#barredSeen) this.#dirty = true;
         return;
       case "alone":
-        if (!this.#ready) this.#becomeReady("alone: no peer answered", now);
+        if (!this.#readiness.ready) this.#becomeReady("alone: no peer answered", now);
         return;
       case "rest":
         this.#awaitRest(now);
@@ -297,7 +281,7 @@ export class Group {
         this.#memberEvent(event, now);
         return;
       case "self-accused":
-        if (event.state === "dead" && this.#ready && !this.#leaving && this.#lease.accused(now)) {
+        if (event.state === "dead" && this.#readiness.ready && !this.#leaving && this.#lease.accused(now)) {
           this.#event(
             "warn",
             "lease.accused",
@@ -314,7 +298,7 @@ export class Group {
       case "exchanged":
         this.#takeFacts(event.facts, now);
         if (event.member !== null) this.#ownership.exchangedWith(event.member, now);
-        if (!this.#ready && event.member !== null && this.#swim.member(event.member)?.foreign === false) {
+        if (!this.#readiness.ready && event.member !== null && this.#swim.member(event.member)?.foreign === false) {
           this.#becomeReady(`exchanged state with ${event.member}`, now);
         }
         return;
@@ -323,8 +307,8 @@ export class Group {
       case "ack-payload": {
         const member = this.#swim.member(event.member);
         if (member === undefined) return;
-        this.#sync.acked(member, event.payload, this.#viewDigest(), now);
-        if (!this.#ready) this.#sync.meet(member, now);
+        this.#sync.acked(member, event.payload, this.#roll.viewDigest(), now);
+        if (!this.#readiness.ready) this.#sync.meet(member, now);
         return;
       }
       case "said":
@@ -366,11 +350,11 @@ export class Group {
   #greet(name: string, now: Millis): void {
     const facts = this.#store.facts(name);
     const member = this.#swim.member(name);
-    if (facts === undefined || member === undefined || this.#met.has(name) || !this.#ready) return;
+    if (facts === undefined || member === undefined || this.#met.has(name) || !this.#readiness.ready) return;
     if (member.state !== "alive" || member.foreign) return;
     this.#met.add(name);
     const envelope = this.#store.envelope(name);
-    if (envelope !== undefined) this.#settling.meet(settledMember(envelope.instance, facts));
+    if (envelope !== undefined) this.#settling.meet(settledMember({ name, instance: envelope.instance, facts }));
     this.#reelect(now);
     if (facts.ready) this.#ownership.memberChanged(name, "back", now);
   }
@@ -378,7 +362,7 @@ export class Group {
   #takeFacts(envelopes: Parameters<typeof offerAll>[1], now: Millis): void {
     const { name, instance } = this.#options;
     const heard = offerAll(this.#store, envelopes, { self: name, instance, member: (n) => this.#swim.member(n) });
-    if (heard.ownVersionHeard >= 0 && !this.#disputed.has(name) && this.#store.jumpAbove(heard.ownVersionHeard)) {
+    if (heard.ownVersionHeard >= 0 && !this.#disputes.has(name, now) && this.#store.jumpAbove(heard.ownVersionHeard)) {
       this.#spreadOwn(now);
     }
     if (heard.fresh.length === 0) return;
@@ -387,9 +371,7 @@ export class Group {
   }
 
   #dispute(name: string, rival: Endpoint, self: boolean, now: Millis): void {
-    const news = !this.#disputed.has(name);
-    this.#disputed.set(name, now + NAME_CONFLICT_MS);
-    if (!news) return;
+    if (!this.#disputes.raise(name, now)) return;
     this.#changed();
     const whose = self ? "this host's name" : `the name ${name}`;
     this.#event(
@@ -400,15 +382,11 @@ export class Group {
     );
   }
 
-  #expireDisputes(now: Millis): boolean {
-    let changed = false;
-    for (const [name, until] of this.#disputed) {
-      if (until > now) continue;
-      this.#disputed.delete(name);
+  #expireDisputes(now: Millis): void {
+    for (const name of this.#disputes.expire(now)) {
       this.#event("info", "name.conflict-over", { name }, `the name ${name} is no longer in conflict`);
-      changed = true;
+      this.#changed();
     }
-    return changed;
   }
 
   // ------------------------------------------------------------ lease, readiness
@@ -436,7 +414,7 @@ export class Group {
   }
 
   #caughtUp(now: Millis, options: { alone: boolean }): void {
-    if (this.#lease.phase !== "catching-up" || !this.#ready) return;
+    if (this.#lease.phase !== "catching-up" || !this.#readiness.ready) return;
     this.#catchUp.end();
     this.#lease.caughtUp(now, options);
     const text = options.alone ? "no peer answered: going on alone" : "caught up with the group";
@@ -445,32 +423,22 @@ export class Group {
   }
 
   #becomeReady(reason: string, now: Millis): void {
-    this.#ready = true;
-    this.#readyAt = now;
-    this.#readyReason = reason;
+    this.#readiness.become(reason, now);
     this.#lease.caughtUp(now, { alone: false });
     this.#dirty = true;
     this.#event("info", "group.ready", { reason }, reason);
     for (const member of this.#swim.members()) if (!member.self) this.#greet(member.name, now);
-    this.#viewChangedAt = now;
     this.#awaitRest(now);
   }
 
-  /** At a cold start views merge for a moment: claiming meanwhile would move VIPs to and fro. Bounded. */
   #awaitRest(now: Millis): void {
-    const restMs = this.#options.profile.watchIntervalMs + REST_MARGIN_MS;
-    const alone = this.#hosts().length <= 1;
-    const restAt = Math.min(this.#viewChangedAt + restMs, this.#readyAt + REST_MAX_MS);
-    if (alone || now >= restAt) {
-      this.#rested = true;
-      this.#dirty = true;
-    } else this.#arm({ kind: "rest" }, restAt);
+    const lookAt = this.#readiness.awaitRest(this.#roll.hosts().length <= 1, now);
+    if (lookAt === null) this.#dirty = true;
+    else this.#arm({ kind: "rest" }, lookAt);
   }
 
   #barred(now: Millis): string {
-    const until = this.#disputed.get(this.#options.name);
-    if (until !== undefined && until > now) return "name-conflict";
-    return this.#lease.unsteady(now);
+    return this.#disputes.has(this.#options.name, now) ? "name-conflict" : this.#lease.unsteady(now);
   }
 
   // ------------------------------------------------------------ facts, elections, deeds
@@ -480,14 +448,7 @@ export class Group {
     this.#settling.configure(
       groups.map((g) => ({ name: g.name, afterMs: g.failback === "never" ? 0 : g.failback.afterMs })),
     );
-    this.#elections.clear();
-    const keys: KeySpec[] = [];
-    for (const group of groups) {
-      const specs = keysOf(group);
-      keys.push(...specs);
-      this.#elections.set(group.name, new GroupElection(specs.map((spec) => spec.key)));
-    }
-    this.#ownership.configure(keys, now);
+    this.#ownership.configure(this.#roll.configure(groups), now);
   }
 
   /** Ends a turn: own facts, elections, ownership's deeds and the lease, until nothing more changes. */
@@ -502,7 +463,7 @@ export class Group {
       }
       this.#reelect(now);
       this.#ownership.setBarred(this.#barred(now), now);
-      this.#ownership.setActive(this.#rested && this.#lease.phase === "held", now);
+      this.#ownership.setActive(this.#readiness.rested && this.#lease.phase === "held", now);
     }
     const deeds = this.#ownership.flush();
     for (const output of deeds) this.#takeOwnership(output);
@@ -514,18 +475,16 @@ export class Group {
   /** Members or facts changed: what is derived from them is stale. */
   #changed(): void {
     this.#dirty = true;
-    this.#viewChangedAt = this.#now;
-    this.#hostsNow = null;
-    this.#digestNow = null;
-    this.#differingNow.clear();
+    this.#readiness.viewChanged(this.#now);
+    this.#roll.changed();
     this.#view.forget();
   }
 
   /** Eligibility interrupts settling; settling decides who ranks behind whom. */
   #judgeSelf(now: Millis): void {
-    const others = this.#others();
+    const others = this.#roll.others(this.#options.name);
     for (const group of this.#settings.groups) {
-      const eligible = this.#ready && this.#linkUp(group.name) && this.#barred(now) === "";
+      const eligible = this.#readiness.ready && this.#linkUp(group.name) && this.#barred(now) === "";
       const at = this.#settling.eligible(group.name, eligible, others, now);
       if (at !== null) this.#arm({ kind: "settle" }, at);
     }
@@ -538,70 +497,26 @@ export class Group {
       settling: this.#settling,
       ownership: this.#ownership,
       profile: this.#options.profile,
-      ready: this.#ready,
-      readyAt: this.#readyAt,
+      ready: this.#readiness.ready,
+      readyAt: this.#readiness.at,
       draining: this.#draining,
       barred: this.#barred(now),
     };
-    return composeFacts(state, (group) => {
-      const hosts = this.#hosts();
-      const { epochs } = incumbentsOf(hosts, candidatesOf(hosts, group), group);
-      return this.#incumbency.held(group, state, epochs, now);
-    });
+    return composeFacts(state, (group) => this.#incumbency.held(group, state, this.#roll.epochs(group), now));
   }
 
   #spreadOwn(now: Millis): void {
-    this.#digestNow = null;
+    this.#roll.changed();
     this.#feedSwim({ kind: "meta", meta: this.#store.meta(FACTS_FORMAT) }, now);
     this.#sync.publish(this.#options.name, this.#swim.members());
   }
 
   #reelect(now: Millis): void {
-    const hosts = this.#hosts();
-    for (const group of this.#settings.groups) {
-      const candidates = candidatesOf(hosts, group);
-      const { incumbents } = group.failback === "never" ? incumbentsOf(hosts, candidates, group) : NO_INCUMBENTS;
-      const election = this.#elections.get(group.name);
-      if (election === undefined) continue;
-      const drifts = this.#differing(group.name).length > 0;
-      if (!drifts && this.#drifting.delete(group.name)) this.#ownership.driftOver(group.name, now);
-      if (drifts) this.#drifting.add(group.name);
-      const changed = election.elect(candidates, incumbents);
-      if (changed.size === 0) continue;
-      this.#watchStale = true;
-      const news: [string, Elected][] = [];
-      for (const [key, elected] of election.entries()) if (changed.has(key)) news.push([key, elected]);
-      this.#ownership.elect(news, now);
-    }
-  }
-
-  #hosts(): readonly KnownHost[] {
-    if (this.#hostsNow !== null) return this.#hostsNow;
-    const hosts: KnownHost[] = [];
-    for (const member of this.#swim?.members() ?? []) {
-      if (member.foreign || member.state === "dead" || member.state === "left") continue;
-      const envelope = this.#store.envelope(member.name);
-      const facts = this.#store.facts(member.name);
-      if (envelope === undefined || facts === undefined) continue;
-      hosts.push({ name: member.name, instance: envelope.instance, facts });
-    }
-    this.#hostsNow = hosts;
-    return hosts;
-  }
-
-  #others(): SettledMember[] {
-    return this.#hosts()
-      .filter((host) => host.name !== this.#options.name)
-      .map((host) => settledMember(host.instance, host.facts));
-  }
-
-  #differing(group: string): string[] {
-    const known = this.#differingNow.get(group);
-    if (known !== undefined) return known;
-    const spec = this.#settings.groups.find((g) => g.name === group);
-    const hosts = spec === undefined ? [] : differingHosts(this.#hosts(), spec);
-    this.#differingNow.set(group, hosts);
-    return hosts;
+    const { elected, agreed } = this.#roll.elect();
+    for (const group of agreed) this.#ownership.driftOver(group, now);
+    if (elected.length === 0) return;
+    this.#watchStale = true;
+    this.#ownership.elect(elected, now);
   }
 
   #linkUp(group: string): boolean {
@@ -636,7 +551,7 @@ export class Group {
   }
 
   #sendLease(): void {
-    const until = this.#ready ? this.#lease.until : Number.NEGATIVE_INFINITY;
+    const until = this.#readiness.ready ? this.#lease.until : Number.NEGATIVE_INFINITY;
     if (until === this.#leaseSent) return;
     this.#leaseSent = until;
     // After what falls silent in this turn, before what is announced in it.
@@ -647,15 +562,10 @@ export class Group {
   #sendAckPayload(now: Millis): void {
     const { instance } = this.#options;
     const factsVersion = this.#store.envelope(this.#options.name)?.version ?? 0;
-    const viewDigest = this.#viewDigest();
+    const viewDigest = this.#roll.viewDigest();
     if (this.#ackPayload.factsVersion === factsVersion && this.#ackPayload.viewDigest === viewDigest) return;
     this.#ackPayload = { factsVersion, viewDigest };
     this.#feedSwim({ kind: "ack-payload", payload: { kind: "vipd", instance, factsVersion, viewDigest } }, now);
-  }
-
-  #viewDigest(): number {
-    this.#digestNow ??= this.#store.viewDigest(this.#swim.members());
-    return this.#digestNow;
   }
 
   #sendWatch(): void {
@@ -680,18 +590,4 @@ export class Group {
   #event(level: OwnershipEvent["level"], event: string, fields: Record<string, unknown>, text: string): void {
     this.#out.push({ kind: "event", event: { level, event, fields, text } });
   }
-}
-
-const NO_INCUMBENTS = { incumbents: new Map<string, string>() };
-
-function settledMember(instance: number, facts: Facts): SettledMember {
-  return { instance, settledIn: new Set(facts.groups.filter((g) => g.settled).map((g) => g.name)) };
-}
-
-/** The election keys of a group: the group's name when its addresses go together, else each address. */
-export function keysOf(group: GroupSpec): KeySpec[] {
-  const { name, local } = group;
-  const at = { group: name, interface: group.interface, local };
-  if (group.together) return [{ key: name, addresses: group.addresses, ...at }];
-  return group.addresses.map((address) => ({ key: address, addresses: [address], ...at }));
 }

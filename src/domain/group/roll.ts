@@ -1,0 +1,124 @@
+/**
+ * The roll: everybody alive whose facts are known, and what follows for each group: who is elected, who is an incumbent,
+ * whose configuration differs. Purpose: one place that derives from members and facts, and forgets when they change.
+ * Boundary: pure; it elects, it does not own.
+ */
+import { type Elected, GroupElection } from "../election.js";
+import type { FactsStore } from "../facts-store.js";
+import type { KeySpec } from "../ownership/types.js";
+import type { MemberView } from "../swim/types.js";
+import { candidatesOf, differingHosts, incumbentsOf, type KnownHost } from "./candidates.js";
+import type { SettledMember } from "./settling.js";
+import type { GroupSpec } from "./types.js";
+
+export interface ElectionNews {
+  /** Keys whose owner or heir changed. */
+  readonly elected: readonly (readonly [string, Elected])[];
+  /** Groups in which all configurations agree again. */
+  readonly agreed: readonly string[];
+}
+
+export class Roll {
+  readonly #store: FactsStore;
+  readonly #members: () => readonly MemberView[];
+  readonly #elections = new Map<string, GroupElection>();
+  readonly #drifting = new Set<string>();
+  #groups: readonly GroupSpec[] = [];
+  #hosts: readonly KnownHost[] | null = null;
+  #digest: number | null = null;
+  readonly #differing = new Map<string, string[]>();
+
+  constructor(store: FactsStore, members: () => readonly MemberView[]) {
+    this.#store = store;
+    this.#members = members;
+  }
+
+  /** Returns the election keys of all groups. */
+  configure(groups: readonly GroupSpec[]): KeySpec[] {
+    this.#groups = groups;
+    this.#elections.clear();
+    const keys: KeySpec[] = [];
+    for (const group of groups) {
+      const specs = keysOf(group);
+      keys.push(...specs);
+      this.#elections.set(group.name, new GroupElection(specs.map((spec) => spec.key)));
+    }
+    return keys;
+  }
+
+  /** Members or facts changed: what was derived from them is stale. */
+  changed(): void {
+    this.#hosts = null;
+    this.#digest = null;
+    this.#differing.clear();
+  }
+
+  hosts(): readonly KnownHost[] {
+    this.#hosts ??= this.#members().flatMap((member): KnownHost[] => {
+      if (member.foreign || member.state === "dead" || member.state === "left") return [];
+      const envelope = this.#store.envelope(member.name);
+      const facts = this.#store.facts(member.name);
+      if (envelope === undefined || facts === undefined) return [];
+      return [{ name: member.name, instance: envelope.instance, facts }];
+    });
+    return this.#hosts;
+  }
+
+  /** All but this name, as settling sees them. */
+  others(self: string): SettledMember[] {
+    return this.hosts()
+      .filter((host) => host.name !== self)
+      .map(settledMember);
+  }
+
+  /** Hosts whose configuration of the group differs from ours. */
+  differing(name: string): string[] {
+    const known = this.#differing.get(name);
+    if (known !== undefined) return known;
+    const group = this.#groups.find((g) => g.name === name);
+    const hosts = group === undefined ? [] : differingHosts(this.hosts(), group);
+    this.#differing.set(name, hosts);
+    return hosts;
+  }
+
+  /** The newest claim epoch that anybody gossips, by key (failback "never"). */
+  epochs(group: GroupSpec): ReadonlyMap<string, number> {
+    return incumbentsOf(this.hosts(), [], group).epochs;
+  }
+
+  viewDigest(): number {
+    this.#digest ??= this.#store.viewDigest(this.#members());
+    return this.#digest;
+  }
+
+  elect(): ElectionNews {
+    const elected: [string, Elected][] = [];
+    const agreed: string[] = [];
+    for (const group of this.#groups) {
+      const candidates = candidatesOf(this.hosts(), group);
+      const { incumbents } = group.failback === "never" ? incumbentsOf(this.hosts(), candidates, group) : NO_INCUMBENTS;
+      if (this.differing(group.name).length > 0) this.#drifting.add(group.name);
+      else if (this.#drifting.delete(group.name)) agreed.push(group.name);
+      const election = this.#elections.get(group.name);
+      const changed = election?.elect(candidates, incumbents);
+      if (election === undefined || changed === undefined || changed.size === 0) continue;
+      for (const [key, result] of election.entries()) if (changed.has(key)) elected.push([key, result]);
+    }
+    return { elected, agreed };
+  }
+}
+
+const NO_INCUMBENTS = { incumbents: new Map<string, string>() };
+
+export function settledMember(host: KnownHost): SettledMember {
+  const settledIn = new Set(host.facts.groups.filter((group) => group.settled).map((group) => group.name));
+  return { instance: host.instance, settledIn };
+}
+
+/** The election keys of a group: the group's name when its addresses go together, else each address. */
+export function keysOf(group: GroupSpec): KeySpec[] {
+  const { name, local } = group;
+  const at = { group: name, interface: group.interface, local };
+  if (group.together) return [{ key: name, addresses: group.addresses, ...at }];
+  return group.addresses.map((address) => ({ key: address, addresses: [address], ...at }));
+}
