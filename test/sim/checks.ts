@@ -33,7 +33,7 @@ export function holdSafety(world: World): void {
       holdBound(world, host, "relays", relays, 512);
     },
     event: (host, event) => {
-      if (event.event === "member.forgotten") seen.get(host)?.byName.delete(String(event.fields["member"]));
+      if (event.event === "member.forgotten") seen.get(host)?.byName.delete(String(event.fields.member));
     },
   });
 }

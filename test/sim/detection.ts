@@ -28,7 +28,7 @@ export function measureDetection(of: { seed: number; hosts: number; crashes: num
   let knownAt: number[] = [];
   world.watch({
     event: (_, event) => {
-      if (event.event === "member.dead" && event.fields["member"] === victim) knownAt.push(world.now);
+      if (event.event === "member.dead" && event.fields.member === victim) knownAt.push(world.now);
     },
   });
   for (let index = 1; index <= of.hosts; index++) boot(index);

@@ -23,7 +23,7 @@ function formed(seed: number, hosts: number): { world: World; verdicts: string[]
   world.run(3000);
   world.watch({
     event: (host, event) => {
-      if (event.event === "member.dead") verdicts.push(`${host.name}: ${String(event.fields["member"])}`);
+      if (event.event === "member.dead") verdicts.push(`${host.name}: ${String(event.fields.member)}`);
     },
   });
   return { world, verdicts };

@@ -37,11 +37,23 @@ export const PLANTS: Readonly<Record<string, readonly Change[]>> = {
     },
   ],
   "the lease outlives its lapse": [
-    { file: "test/sim/native.ts", from: "return this.#host.clock() < this.#leaseUntil;", to: "return this.#leaseUntil > 0;" },
-    { file: "src/domain/group/group.ts", from: "if (until === this.#leaseSent) return;", to: "if (until === this.#leaseSent || until < 0) return;" },
+    {
+      file: "test/sim/native.ts",
+      from: "return this.#host.clock() < this.#leaseUntil;",
+      to: "return this.#leaseUntil > 0;",
+    },
+    {
+      file: "src/domain/group/group.ts",
+      from: "if (until === this.#leaseSent) return;",
+      to: "if (until === this.#leaseSent || until < 0) return;",
+    },
   ],
   "the heir does not wait for the lease": [
-    { file: "src/domain/ownership/claiming.ts", from: "if (now >= notBefore) continue;", to: "if (now >= 0) continue;" },
+    {
+      file: "src/domain/ownership/claiming.ts",
+      from: "if (now >= notBefore) continue;",
+      to: "if (now >= 0) continue;",
+    },
     {
       file: "src/domain/ownership/questions.ts",
       from: "Math.max(silentSince + askAfterMs, heardAt + view.leaseOf(member))",
@@ -70,7 +82,11 @@ export const PLANTS: Readonly<Record<string, readonly Change[]>> = {
     { file: "src/domain/ownership/releasing.ts", from: "if (key.heard.at < key.announcedAt) return;", to: "" },
   ],
   "no thaw": [
-    { file: "src/domain/group/group.ts", from: "if (this.#lease.lapsed(now)) this.#thaw(now);", to: "this.#lease.lapsed(now + 0 * 1e9) && this.#lease.caughtUp(now, { alone: false });" },
+    {
+      file: "src/domain/group/group.ts",
+      from: "if (this.#lease.lapsed(now)) this.#thaw(now);",
+      to: "this.#lease.lapsed(now + 0 * 1e9) && this.#lease.caughtUp(now, { alone: false });",
+    },
   ],
 };
 

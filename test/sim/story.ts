@@ -208,8 +208,8 @@ export class Story {
     world.watch({
       event: (host, event) => {
         if (!calm || event.event !== "member.dead") return;
-        if (this.running().some((other) => other.name === event.fields["member"])) {
-          throw new Violation(world, `${host} holds ${String(event.fields["member"])} dead in fair weather`);
+        if (this.running().some((other) => other.name === event.fields.member)) {
+          throw new Violation(world, `${host} holds ${String(event.fields.member)} dead in fair weather`);
         }
       },
       moment: () => {

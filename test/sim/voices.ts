@@ -17,6 +17,8 @@ const NEWCOMER_MS = 10_000;
 const RIVALRY_MS = 1000;
 /** Two configurations elect two owners; which of them gives way is found out by rivalry, in rounds of a second. */
 const DRIFT_MS = 4000;
+/** Exchanges after an accusation take less. */
+const PAUSE_MS = 100;
 /** A name that came up at another address: until its former place is held dead, not everybody takes it for the same. */
 const NAMESAKE_MS = 8000;
 
@@ -30,6 +32,7 @@ export class VoiceWatch {
   readonly #world: World;
   readonly #pairs = new Map<string, Pair>();
   #before = new Map<string, readonly Host[]>();
+  readonly #voicedAt = new Map<string, number>();
   #boundMs = 0;
   #driftedAt = Number.NEGATIVE_INFINITY;
 
@@ -74,7 +77,11 @@ export class VoiceWatch {
       after.set(address, voices);
       const before = this.#before.get(address) ?? [];
       for (const host of voices) {
-        if (!before.includes(host)) this.#begins(host, address, voices);
+        // An accusation silences for the moment of an exchange: going on is not beginning.
+        const key = `${host.instance} ${address}`;
+        const paused = this.#world.now - (this.#voicedAt.get(key) ?? Number.NEGATIVE_INFINITY) < PAUSE_MS;
+        if (!before.includes(host) && !paused) this.#begins(host, address, voices);
+        this.#voicedAt.set(key, this.#world.now);
       }
     }
     this.#before = after;
@@ -140,10 +147,12 @@ export class VoiceWatch {
     if (wireMs < AFTERMATH_MS) return;
     const lasted = now - since;
     const calmMs = Math.min(wireMs, this.#gossipSoundMs(), first.steadyMs, second.steadyMs) - AFTERMATH_MS;
-    const bound = now - this.#driftedAt < DRIFT_MS ? DRIFT_MS
-      : calmMs > 0
-        ? CROSSING_MS
-        : this.#boundMs + (torn ? RIVALRY_MS : CROSSING_MS);
+    const bound =
+      now - this.#driftedAt < DRIFT_MS
+        ? DRIFT_MS
+        : calmMs > 0
+          ? CROSSING_MS
+          : this.#boundMs + (torn ? RIVALRY_MS : CROSSING_MS);
     if (Math.min(lasted, wireMs - AFTERMATH_MS) > bound) {
       throw new Violation(
         this.#world,

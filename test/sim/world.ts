@@ -107,7 +107,7 @@ export class World {
 
   noteEvent(host: Host, event: OwnershipEvent): void {
     if (event.event === "member.alive" || event.event === "member.joined") {
-      this.#metAt.set(`${host.instance} ${String(event.fields["member"])}`, this.now);
+      this.#metAt.set(`${host.instance} ${String(event.fields.member)}`, this.now);
     }
     if (event.event !== "member.updated") this.note(`${host}: ${event.text}`);
     for (const watcher of this.#watchers) watcher.event?.(host, event);

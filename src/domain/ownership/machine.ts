@@ -228,6 +228,8 @@ export class Ownership {
       case "conflict":
         if (mine && mayClaim(this.#ctx) && now >= key.notBefore) beginClaim(this.#ctx, key, now);
         else if (!mine) this.#rest(key, now);
+        // The timer of the pause may have lost its meaning while somebody else was elected.
+        else if (now < key.notBefore) arm(this.#ctx, key, "claim-again", key.notBefore);
         return;
       case "claiming":
         if (!mine || !mayClaim(this.#ctx))

@@ -28,6 +28,8 @@ interface Question {
   readonly addresses: string[];
   readonly waiting: Set<string>;
   readonly askedAt: Millis;
+  /** Keys for which silence is an answer: of many only a sample was asked. */
+  readonly covers: ReadonlySet<string>;
   answers: readonly Answer[] | null;
   doneAt: Millis;
 }
@@ -64,7 +66,7 @@ export class Questions {
     const byInterface = new Map<string, Key[]>();
     for (const key of keys) byInterface.set(key.spec.interface, [...(byInterface.get(key.spec.interface) ?? []), key]);
     const questions = [...byInterface].map(([iface, some]) => {
-      const question = this.#put(member, iface, sample(some), now);
+      const question = this.#put(member, iface, sample(some), now, new Set(some.map((key) => key.spec.key)));
       this.#out.ask(question.id, iface, question.addresses, this.#options.askTimeoutMs);
       return question;
     });
@@ -76,6 +78,8 @@ export class Questions {
     const asked = [...(holder === null ? [] : (this.#aboutMember.get(holder) ?? [])), this.#ofKey.get(key.spec.key)];
     for (const question of asked) {
       if (question === undefined) continue;
+      // Whoever inherits more than it thought when it asked knows nothing of the rest.
+      if (question.about !== null && !question.covers.has(key.spec.key)) continue;
       // What an earlier claim wanted to know is not what this one must.
       if (question.about === null && question.askedAt < key.since) continue;
       if (question.answers === null) {
@@ -114,7 +118,13 @@ export class Questions {
     return [...question.waiting];
   }
 
-  #put(about: string | null, iface: string, addresses: readonly string[], now: Millis): Question {
+  #put(
+    about: string | null,
+    iface: string,
+    addresses: readonly string[],
+    now: Millis,
+    covers: ReadonlySet<string> = new Set(),
+  ): Question {
     const id = this.#nextId++;
     const question: Question = {
       id,
@@ -123,6 +133,7 @@ export class Questions {
       addresses: [...addresses],
       waiting: new Set(),
       askedAt: now,
+      covers,
       answers: null,
       doneAt: Number.POSITIVE_INFINITY,
     };
