@@ -12,7 +12,7 @@ import { nowMs, sleep } from "./lib/shell.js";
 import { listLabs, removeLab } from "./lib/sweep.js";
 
 const screen = new Screen();
-const HEADER = ["VIP", "owner", "MAC in the client's cache", "whose", "state"];
+const HEADER = ["VIP", "owner", "client's cache", "whose", "state"];
 const USAGE = `usage: npm run demo [-- --keep | --down]
   --keep   leave the lab up at the end, and say how to look inside and how to break things
   --down   take down what --keep left up
@@ -49,9 +49,10 @@ function hostColour(lab: Lab, name: string): Colour {
 function opinion(statuses: readonly StatusSnapshot[], vip: string): { owner: string; state: string } {
   const said = statuses.map((status) => ({ node: status.node, entry: status.vips.find((one) => one.address === vip) }));
   const owners = [...new Set(said.flatMap(({ entry }) => (entry?.owner ? [entry.owner] : [])))];
-  if (owners.length === 0) return { owner: "nobody", state: "no owner" };
+  if (owners.length === 0) return { owner: "nobody", state: "no owner yet" };
   const busy = said.find(({ entry }) => entry?.state === "claiming" || entry?.state === "releasing");
   const own = said.find(({ node }) => owners.length === 1 && node === owners[0]);
+  if (owners.length > 1) return { owner: owners.join(" | "), state: "views differ" };
   return { owner: owners.join(" | "), state: busy?.entry?.state ?? own?.entry?.state ?? "owner is down" };
 }
 

@@ -2,6 +2,7 @@
  * The group in words for people: member events and alarms. Boundary: pure text; nothing is decided here.
  */
 import { formatEndpoint, type Millis } from "../messages.js";
+import { STILL_ANSWERS } from "../ownership/claiming.js";
 import type { Key } from "../ownership/key.js";
 import type { OwnershipEvent } from "../ownership/types.js";
 import type { SwimEvent } from "../swim/types.js";
@@ -47,8 +48,7 @@ export function alarmsOf(state: AlarmState): string[] {
   }
   for (const { group, reason } of state.links) if (reason !== "") alarms.push(`group ${group}: ${reason}`);
   for (const key of state.keys) {
-    if (key.state === "standby" && key.reason.startsWith("gossip is broken"))
-      alarms.push(`${key.spec.key}: ${key.reason}`);
+    if (key.state === "standby" && key.reason.endsWith(STILL_ANSWERS)) alarms.push(`${key.spec.key}: ${key.reason}`);
     if (key.stranger !== null && state.now - key.stranger.at < STRANGER_SHOWN_MS) {
       alarms.push(`conflict: a stranger with MAC ${key.stranger.mac} claims ${key.spec.key}`);
     }

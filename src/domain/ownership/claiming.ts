@@ -18,7 +18,7 @@ export function beginClaim(ctx: Context, key: Key, now: Millis): void {
   decide(ctx, key, now);
 }
 
-/** Claims at once where the former owner hands over or said goodbye; else only after its lease and the wire's word. */
+/** Claims at once where the former owner hands over; else only after its lease (unless it said goodbye) and the wire's word. */
 export function decide(ctx: Context, key: Key, now: Millis): void {
   const holder = key.holder === ctx.view.self ? null : key.holder;
   const lost = [...key.unsucceeded].filter((member) => member !== holder && mayStillAnswer(ctx.view, member));
@@ -28,10 +28,6 @@ export function decide(ctx: Context, key: Key, now: Millis): void {
       return;
     }
   } else if (holder !== null) {
-    if (ctx.view.state(holder) === "left" && lost.length === 0) {
-      hold(ctx, key, `${holder} left`, now);
-      return;
-    }
     if (mayStillAnswer(ctx.view, holder)) lost.push(holder);
     for (const member of lost) {
       const notBefore = ctx.view.silentSince(member) + ctx.view.leaseOf(member);
@@ -56,7 +52,7 @@ export function decide(ctx: Context, key: Key, now: Millis): void {
 export function apply(ctx: Context, key: Key, verdict: WireVerdict, now: Millis): void {
   switch (verdict.kind) {
     case "silent":
-      hold(ctx, key, key.holder === null ? "nobody answered for it" : `${key.holder} is dead, nobody answers`, now);
+      hold(ctx, key, nobodyAnswers(ctx, key), now);
       return;
     case "stranger":
       key.stranger = { mac: verdict.mac, at: now };
@@ -71,7 +67,7 @@ export function apply(ctx: Context, key: Key, verdict: WireVerdict, now: Millis)
         return;
       }
       key.notBefore = now + CLAIM_AGAIN_MS;
-      enter(ctx, key, "standby", heldBack(verdict.member, isLive(ctx.view, verdict.member)), now);
+      enter(ctx, key, "standby", heldBack(ctx.view, verdict.member), now);
       arm(ctx, key, "claim-again", key.notBefore);
       return;
   }
@@ -110,8 +106,16 @@ export function abort(ctx: Context, key: Key, reason: string, now: Millis): void
   enter(ctx, key, key.elected.owner === null ? "unowned" : "standby", reason, now);
 }
 
-function heldBack(member: string, live: boolean): string {
-  return live
-    ? `${member} answers for it and configurations differ: no planned moves`
-    : `gossip is broken, not the owner: ${member} is held dead, but still answers on the wire`;
+function nobodyAnswers(ctx: Context, key: Key): string {
+  if (key.holder === null) return "nobody answered for it";
+  return `${key.holder} ${ctx.view.state(key.holder) === "left" ? "left" : "is dead"}, nobody answers`;
 }
+
+function heldBack(view: View, member: string): string {
+  if (isLive(view, member)) return `${member} answers for it and configurations differ: no planned moves`;
+  if (view.state(member) === "left") return `${member} left, but ${STILL_ANSWERS}`;
+  return `gossip is broken, not the owner: ${member} is held dead, but ${STILL_ANSWERS}`;
+}
+
+/** How the reason of a claim that was held back ends where that deserves an alarm. */
+export const STILL_ANSWERS = "still answers on the wire";

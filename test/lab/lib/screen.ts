@@ -46,7 +46,7 @@ export class Screen {
 
   /** Draws over the table that was drawn last, if nothing was said since. Off a terminal: when it changed, at most once a second. */
   table(header: readonly string[], rows: readonly (readonly Cell[])[], { force = false } = {}): void {
-    const lines = layout(header, rows, (text, colour) => this.paint(text, colour));
+    const lines = layout(header, rows, (text, colour) => this.paint(text, colour), this.live ? this.out.columns : 0);
     const plain = layout(header, rows, (text) => text).join("\n");
     if (!this.live) {
       const now = performance.now();
@@ -66,9 +66,20 @@ function layout(
   header: readonly string[],
   rows: readonly (readonly Cell[])[],
   paint: (text: string, colour: Colour | undefined) => string,
+  columns = 0,
 ): readonly string[] {
   const widths = header.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]?.text.length ?? 0)));
-  const head = header.map((title, i) => paint(title.padEnd(widths[i]!), "dim")).join("  ");
-  const body = rows.map((row) => row.map((cell, i) => paint(cell.text.padEnd(widths[i]!), cell.colour)).join("  "));
-  return [head, ...body].map((text) => `   ${text}`.trimEnd());
+  if (columns > 0) fit(widths, columns - INDENT.length);
+  const cell = (text: string, i: number) => text.slice(0, widths[i]!).padEnd(widths[i]!);
+  const head = header.map((title, i) => paint(cell(title, i), "dim")).join("  ");
+  const body = rows.map((row) => row.map(({ text, colour }, i) => paint(cell(text, i), colour)).join("  "));
+  return [head, ...body].map((text) => `${INDENT}${text}`.trimEnd());
+}
+
+const INDENT = "   ";
+
+/** A row that wraps would be drawn over wrongly: the widest column gives way until the row fits. */
+function fit(widths: number[], room: number): void {
+  const total = () => widths.reduce((sum, width) => sum + width + 2, -2);
+  while (total() > room && Math.max(...widths) > 4) widths[widths.indexOf(Math.max(...widths))]! -= 1;
 }
