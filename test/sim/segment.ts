@@ -76,9 +76,6 @@ export class Segment {
       for (const delay of wire.fate(by.address.host, other.address.host)) {
         agenda.after(delay, () =>
           other.native.frame(() => {
-            this.#world.note(
-              `  question of ${by} for ${addresses.join()} at ${other}: ${addresses.filter((a) => other.native.voices(a)).join()}`,
-            );
             for (const address of addresses) {
               if (!other.native.voices(address)) continue;
               const answer = { address, mac: other.mac };

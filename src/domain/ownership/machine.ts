@@ -10,7 +10,7 @@ import { announceAgain, arm, type Context, enter, mayClaim, note } from "./conte
 import { isLive, type Key, newKey, silentFor, viewOf } from "./key.js";
 import { Outbox } from "./outbox.js";
 import { Questions } from "./questions.js";
-import { keep, leave, letGo, takeBack } from "./releasing.js";
+import { keep, leave, letGo, nudge, takeBack } from "./releasing.js";
 import { memberClaims, settleRivalry, stranger } from "./rivals.js";
 import type { Answer, KeyPurpose, KeySpec, KeyState, KeyTimer, KeyView, OwnershipOutput, View } from "./types.js";
 
@@ -281,6 +281,9 @@ export class Ownership {
         return;
       case "drop":
         if (key.state === "releasing" && silentFor(key)) letGo(this.#ctx, key, `${key.successor} took over`, now);
+        return;
+      case "nudge":
+        nudge(this.#ctx, key, now);
         return;
       case "rivalry":
         if (key.rivalryAt > Number.NEGATIVE_INFINITY) settleRivalry(this.#ctx, key, now);

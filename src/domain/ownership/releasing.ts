@@ -9,6 +9,8 @@ import { isLive, type Key, placesOf, silentFor } from "./key.js";
 
 /** A former owner goes on accepting for so long after it went silent, unless the second round is heard before. */
 const ACCEPT_AFTER_SILENCE_MS = 1500;
+/** Whoever has owned it all along sees no reason to announce: it hears of us, and settles the rivalry (law 8). */
+const NUDGE_MS = 2000;
 /** Evidence that came before the election's news counts for so long. */
 const EVIDENCE_KEPT_MS = 2000;
 
@@ -53,6 +55,7 @@ export function leave(ctx: Context, key: Key, now: Millis): void {
     enter(ctx, key, "releasing", `to ${successor}`, now);
     nameHeir(ctx, key);
     useOldEvidence(ctx, key, now);
+    arm(ctx, key, "nudge", now + NUDGE_MS);
   }
 }
 
@@ -83,6 +86,13 @@ export function takeBack(ctx: Context, key: Key, now: Millis): void {
     announce(ctx, key, now);
   } else nameHeir(ctx, key);
   if (isLive(ctx.view, successor)) ctx.out.claimed(successor, 1, key.spec.addresses);
+}
+
+/** The hand-over takes long: does the successor wait for nothing because it serves already? One announcement asks. */
+export function nudge(ctx: Context, key: Key, now: Millis): void {
+  if (key.state !== "releasing" || key.evidenced.size > 0) return;
+  if (isLive(ctx.view, key.successor)) ctx.out.announce(key.spec.interface, key.spec.addresses, [0]);
+  arm(ctx, key, "nudge", now + NUDGE_MS);
 }
 
 /** The heir's announcement was seen: silent at once, and accepting for a while longer. */

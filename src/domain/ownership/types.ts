@@ -40,7 +40,7 @@ export type KeyTimer =
   | { readonly kind: "key"; readonly key: string; readonly stamp: number; readonly purpose: KeyPurpose }
   | { readonly kind: "question"; readonly member: string };
 
-export type KeyPurpose = "claim-again" | "second-notice" | "drop" | "rivalry";
+export type KeyPurpose = "claim-again" | "second-notice" | "drop" | "rivalry" | "nudge";
 
 export interface OwnIntentValue {
   readonly address: string;

@@ -125,4 +125,17 @@ describe("ownership: found by the simulation", () => {
     elect("a", "b", 5010);
     expect(take("announce")).toHaveLength(1);
   });
+
+  it("a hand-over that nobody takes up is announced once in two seconds, so that a successor that serves already says so", () => {
+    const { machine, elect, own, take } = world();
+    own(0);
+    elect("b", "a", 5000);
+    const [arm] = take("arm");
+    expect(arm?.at).toBe(7000);
+    machine.timer(arm!.timer, 7000);
+    expect(take("announce")).toMatchObject([{ roundsMs: [0] }]);
+    machine.claimHeard({ address: V, mac: MACS.get("b")!, yielded: true }, 7001);
+    machine.timer(arm!.timer, 9000);
+    expect(take("announce")).toEqual([]);
+  });
 });
