@@ -26,7 +26,7 @@ function buildProgram(): Command {
       "after",
       `
 First steps
-  vipd keygen > /etc/vipd/gossip.key   a key for the group; copy it to every host, chmod 0640
+  vipd keygen --help                   how to make the group's key, and who may read it
   vipd schema                          what may stand in /etc/vipd/config.json
   vipd check                           is my configuration right?
   vipd run                             the daemon (systemd does this: systemctl start vipd)

@@ -12,7 +12,7 @@ export function statusText(status: StatusSnapshot): string {
   );
   for (const alarm of status.alarms) lines.push(paint("red", `ALARM: ${printable(alarm)}`));
   lines.push("", ...table(["MEMBER", "ADDRESS", "STATE", "NOTES"], status.members.map(memberRow), "STATE"));
-  lines.push("", ...table(["VIP", "GROUP", "OWNER", "HEIR", "STATE"], status.vips.map(vipRow), "STATE"));
+  lines.push("", ...table(["VIP", "GROUP", "OWNER", "HEIR", "HERE"], status.vips.map(vipRow), "HERE"));
   const reasons = status.vips.filter(
     (vip) => vip.owner === null || vip.state === "conflict" || vip.state === "claiming",
   );

@@ -34,7 +34,9 @@ export function checkKeyFile(
     bytes = options.outside.readFile(file, KEY_FILE_BYTES_MAX);
   } catch (error) {
     const hint =
-      errnoOf(error) === "ENOENT" ? `; make one with \`vipd keygen > ${file}\`, and copy it to every host` : "";
+      errnoOf(error) === "ENOENT"
+        ? `; make one with \`(umask 027; vipd keygen > ${file})\`, and copy it to every host`
+        : "";
     return fail(`${file}: ${errorText(error)}${hint}`);
   }
   if (bytes.length > KEY_FILE_BYTES_MAX)

@@ -232,7 +232,8 @@ function checkSecrecy(keyFile: string | null, insecure: boolean, context: Contex
       message: "gossip is plain text: whoever can send to its port can move VIPs",
     });
   } else if (keyFile === null && !context.values.has("gossip.keyFile")) {
-    const how = "make a key with `vipd keygen > /etc/vipd/gossip.key`, copy it to every host, and name it here";
+    const how =
+      "make a key with `(umask 027; vipd keygen > /etc/vipd/gossip.key)`, copy it to every host, and name it here";
     problem(context, "gossip.keyFile", `is missing: ${how} (or set gossip.insecure to true for plain text)`);
   }
 }

@@ -164,7 +164,7 @@ export class Daemon {
     this.#every(STRICT_ARP_CHECK_MS, () => void this.#checkStrictArp());
     if (this.#service.watchdogMs !== null) this.#every(this.#service.watchdogMs, () => this.#feedWatchdog());
     const vips = config.vips.reduce((sum, vip) => sum + vip.addresses.length, 0);
-    const text = `${config.node.name} is up on ${formatEndpoint(this.#bind)}, ${vips} VIPs in ${config.vips.length} groups`;
+    const text = `${config.node.name} is up on ${formatEndpoint(this.#bind)}: ${vips} VIPs, ${config.vips.length} groups`;
     this.#log.write(
       "info",
       "daemon.up",
@@ -208,17 +208,15 @@ export class Daemon {
       return this.#refuse([reasonOf(error)]);
     }
     const stays = needsRestart(this.#config, loaded.config);
-    for (const key of stays) {
-      this.#log.write("warn", "config.needs-restart", { key }, `${key} takes effect at the next start`);
-    }
     this.#config = loaded.config;
     this.#log.setLevel(loaded.config.log.level);
     if (!stays.includes("gossip.insecure")) this.#transport.setKeys(keys);
     this.#responder.setInterfaces(interfacesOf(loaded.config));
     this.#engine.turn({ kind: "reconfigure", settings: settingsOf(loaded.config) });
     await this.#resolveSeeds();
-    this.#log.write("info", "daemon.reloaded", { needsRestart: stays }, "configuration reloaded");
-    this.#service.ready("configuration reloaded");
+    const text = `configuration reloaded${stays.length === 0 ? "" : `, but ${stays.join(", ")} needs a restart`}`;
+    this.#log.write(stays.length === 0 ? "info" : "warn", "daemon.reloaded", { needsRestart: stays }, text);
+    this.#service.ready(text);
     return { ok: true, problems: [] };
   }
 

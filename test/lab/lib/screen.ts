@@ -69,7 +69,7 @@ function layout(
   columns = 0,
 ): readonly string[] {
   const widths = header.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]?.text.length ?? 0)));
-  if (columns > 0) fit(widths, columns - INDENT.length);
+  if (columns > 0) shrink(widths, columns - INDENT.length);
   const cell = (text: string, i: number) => text.slice(0, widths[i]!).padEnd(widths[i]!);
   const head = header.map((title, i) => paint(cell(title, i), "dim")).join("  ");
   const body = rows.map((row) => row.map(({ text, colour }, i) => paint(cell(text, i), colour)).join("  "));
@@ -79,7 +79,7 @@ function layout(
 const INDENT = "   ";
 
 /** A row that wraps would be drawn over wrongly: the widest column gives way until the row fits. */
-function fit(widths: number[], room: number): void {
+function shrink(widths: number[], room: number): void {
   const total = () => widths.reduce((sum, width) => sum + width + 2, -2);
   while (total() > room && Math.max(...widths) > 4) widths[widths.indexOf(Math.max(...widths))]! -= 1;
 }

@@ -171,7 +171,7 @@ describe("a malformed configuration is refused with the path", () => {
     [
       "no key",
       { ...good, gossip: { bind: "10.0.0.1:7979" } },
-      "gossip.keyFile: is missing: make a key with `vipd keygen >",
+      "gossip.keyFile: is missing: make a key with `(umask 027; vipd keygen >",
     ],
     ["key and insecure", gossip({ insecure: true }), "gossip.insecure: contradicts gossip.keyFile"],
     ["strictArp", { ...good, strictArp: "manges" }, '(did you mean "manage"?)'],
