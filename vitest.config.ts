@@ -1,5 +1,11 @@
 import { defineConfig } from "vitest/config";
 
+/**
+ * Membership's endurance (issue 3, still open): minutes long, or in need of a quiet machine. `npm run test:soak` runs them;
+ * `npm test` does not. Those known to fail are named in CHANGELOG.md.
+ */
+const SOAK = ["serf", "serf-pool", "attack", "forty"].map((name) => `test/lab/${name}.test.ts`);
+
 /** Four kinds of test: pure floors, simulation, the addon, and the lab (real namespaces; root; one file at a time). */
 export default defineConfig({
   test: {
@@ -19,10 +25,22 @@ export default defineConfig({
         test: {
           name: "lab",
           include: ["test/lab/**/*.test.ts"],
+          exclude: SOAK,
           environment: "node",
           pool: "forks",
           fileParallelism: false,
           testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: "soak",
+          include: SOAK,
+          environment: "node",
+          pool: "forks",
+          fileParallelism: false,
+          testTimeout: 300_000,
           hookTimeout: 120_000,
         },
       },

@@ -19,7 +19,7 @@ const steps = [
   { name: "sim", run: () => vitest("sim", { limitMs: 240_000 }) },
   { name: "native", run: () => native({ limitMs: 240_000 }) },
   { name: "addon", run: () => vitest("addon", { limitMs: 240_000 }) },
-  { name: "lab", run: () => vitest("lab", { limitMs: 660_000 }) },
+  { name: "lab", run: () => vitest("lab", { limitMs: 1_200_000 }) },
   { name: "clean", run: () => nothingLeftBehind() },
 ];
 
