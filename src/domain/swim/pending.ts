@@ -29,6 +29,9 @@ export interface Question {
 
 const SEQ_MODULUS = 2 ** 32;
 
+/** Their timers judge and close them. */
+const TIMED: ReadonlySet<Purpose> = new Set(["probe", "relay"]);
+
 /** Acks of pings without a timer of their own are waited for this long. */
 export const QUESTION_EXPIRY_MS = 3000;
 
@@ -98,11 +101,14 @@ export class Questions {
     question.helpers.add(formatEndpoint(endpoint));
   }
 
-  /** Insertion order is roughly order of expiry: looking at the front is enough to stay small. */
+  /**
+   * Insertion order is roughly order of expiry: looking at the front is enough to stay small. A question with a timer of
+   * its own is that timer's: swept at the instant of its expiry, just before the timer, it would never be judged.
+   */
   #sweep(now: Millis): void {
     for (const question of this.#open.values()) {
       const full = this.#open.size >= this.#ctx.limits.pendingProbes;
-      if (!full && question.expiresAt > now) break;
+      if (!full && (question.expiresAt > now || TIMED.has(question.purpose))) break;
       this.close(question);
     }
   }

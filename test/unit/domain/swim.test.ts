@@ -207,6 +207,38 @@ describe("acks", () => {
   });
 });
 
+describe("the round-robin probe", () => {
+  it("suspects who does not answer, though the next probe is asked at the very instant of the verdict", () => {
+    const { swim, hand, hear } = driven();
+    const agent: Message = {
+      kind: "alive",
+      node: "agent",
+      address: STRANGER,
+      incarnation: 1,
+      meta: { kind: "foreign", bytes: new Uint8Array() },
+      vsn: VIPD_VSN,
+    };
+    let now = 1;
+    // The first round was armed by the start, half an interval away.
+    const timers: { timer: Extract<SwimInput, { kind: "timer" }>["timer"]; at: number }[] = [
+      { timer: { kind: "probe", round: 1 }, at: 500 },
+    ];
+    const keep = (outputs: readonly SwimOutput[]) => {
+      for (const output of outputs) if (output.kind === "arm") timers.push(output);
+    };
+    keep(hear(STRANGER, [agent], now));
+    for (let i = 0; i < 400 && now < 4000 && swim.member("agent")?.state === "alive"; i++) {
+      timers.sort((a, b) => a.at - b.at);
+      const due = timers.find(({ timer }) => timer.kind === "probe" || timer.kind === "probe-timeout");
+      if (due === undefined) break;
+      timers.splice(timers.indexOf(due), 1);
+      now = due.at;
+      keep(hand({ kind: "timer", timer: due.timer }, now));
+    }
+    expect(swim.member("agent")?.state).toBe("suspect");
+  });
+});
+
 describe("bounds", () => {
   it("members: the dead make room, the living do not", () => {
     const { swim, hear } = driven({ members: 3 });
