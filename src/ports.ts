@@ -215,6 +215,10 @@ export interface StatusSnapshot {
   readonly ready: boolean;
   readonly readyReason: string;
   readonly draining: boolean;
+  /** The whole group makes no planned moves (`vipd freeze`). */
+  readonly frozen: boolean;
+  /** VIPs, or groups that go together, that an operator moved to a host (`vipd move`). */
+  readonly moves: readonly { readonly vip: string; readonly host: string }[];
   readonly lease: { readonly untilMs: number; readonly lapses: number };
   readonly members: readonly MemberStatus[];
   readonly vips: readonly VipStatus[];

@@ -16,6 +16,8 @@ const HELP: Readonly<Record<string, string>> = {
   vipd_build_info: "Always 1; the labels tell the version.",
   vipd_ready: "1 if the daemon takes part: it has exchanged state, or is rightfully alone.",
   vipd_draining: "1 while this host gives its VIPs away.",
+  vipd_frozen: "1 while the group makes no planned moves.",
+  vipd_vips_moved: "VIPs that an operator moved to a host, until undone.",
   vipd_alarms: "Things that an operator should look at; /status says what they are.",
   vipd_members: "Members that this host knows, by state.",
   vipd_members_foreign: "Members that are not vipd, and can own nothing.",
@@ -99,6 +101,8 @@ export function snapshotSamples(s: StatusSnapshot): Sample[] {
   add("vipd_build_info", 1, { version: s.version, node_version: process.versions.node });
   add("vipd_ready", s.ready);
   add("vipd_draining", s.draining);
+  add("vipd_frozen", s.frozen);
+  add("vipd_vips_moved", s.moves.length);
   add("vipd_alarms", s.alarms.length);
   for (const state of MEMBER_STATES) {
     add("vipd_members", s.members.filter((m) => m.state === state).length, { state });

@@ -1,4 +1,4 @@
-/** Asks the running daemon over its Unix socket. Boundary: GET only, bounded in time and size; never starts anything. */
+/** Asks the running daemon over its Unix socket, and tells it to do things. Bounded in size, questions in time; never starts anything. */
 import * as http from "node:http";
 import type { StatusSnapshot } from "../ports.js";
 
@@ -18,18 +18,58 @@ export async function askStatus(socketPath: string): Promise<Asked> {
   }
 }
 
+/** The daemon's answer to a command: what it says where it refuses is `error`, or `problems` for a configuration. */
+export interface CommandAnswer {
+  readonly ok: boolean;
+  readonly text?: string;
+  readonly error?: string;
+  readonly problems?: readonly string[];
+  readonly [more: string]: unknown;
+}
+
+export type Told =
+  | { readonly reached: true; readonly answer: CommandAnswer }
+  | { readonly reached: false; readonly reason: string };
+
+/** POST. What takes long by its nature (a drain that waits) is waited for; the daemon bounds it. */
+export async function tellDaemon(socketPath: string, path: string, body: object, waitMs: number): Promise<Told> {
+  try {
+    const answer = await request(socketPath, { method: "POST", path, body: JSON.stringify(body), timeoutMs: waitMs });
+    const parsed = JSON.parse(answer.body) as CommandAnswer;
+    return { reached: true, answer: { ...parsed, ok: answer.status === 200 } };
+  } catch (error) {
+    return { reached: false, reason: explain(error, socketPath) };
+  }
+}
+
 function explain(error: unknown, socketPath: string): string {
   const errno = (error as NodeJS.ErrnoException).code;
-  if (errno === "ENOENT") return `the daemon is not running (there is no socket ${socketPath})`;
-  if (errno === "ECONNREFUSED") return `the daemon is not running (nobody listens on ${socketPath})`;
+  const start = "systemctl start vipd, or name its configuration with --config";
+  if (errno === "ENOENT") return `the daemon is not running (there is no socket ${socketPath}): ${start}`;
+  if (errno === "ECONNREFUSED") return `the daemon is not running (nobody listens on ${socketPath}): ${start}`;
   if (errno === "EACCES") return `permission denied on ${socketPath}: be root or in its group`;
   return `${socketPath}: ${error instanceof Error ? error.message : String(error)}`;
 }
 
-function get(socketPath: string, path: string): Promise<string> {
+async function get(socketPath: string, path: string): Promise<string> {
+  const { status, body } = await request(socketPath, { method: "GET", path, timeoutMs: TIMEOUT_MS });
+  if (status === 200) return body;
+  throw new Error(`the daemon answered ${status}: ${body.slice(0, 200)}`);
+}
+
+interface Request {
+  readonly method: "GET" | "POST";
+  readonly path: string;
+  readonly body?: string;
+  readonly timeoutMs: number;
+}
+
+function request(socketPath: string, what: Request): Promise<{ status: number; body: string }> {
+  const { method, path, timeoutMs } = what;
   return new Promise((resolve, reject) => {
     // A Host that the daemon's guard takes for this machine.
-    const request = http.get({ socketPath, path, headers: { host: "localhost" } }, (response) => {
+    const headers = { host: "localhost", "content-type": "application/json" };
+    const request = http.request({ socketPath, path, method, headers }, (response) => {
       const parts: Buffer[] = [];
       let length = 0;
       response.on("data", (part: Buffer) => {
@@ -39,16 +79,15 @@ function get(socketPath: string, path: string): Promise<string> {
       });
       response.on("error", reject);
       response.on("end", () => {
-        const body = Buffer.concat(parts).toString("utf8");
-        if (response.statusCode === 200) resolve(body);
-        else reject(new Error(`the daemon answered ${response.statusCode}: ${body.slice(0, 200)}`));
+        resolve({ status: response.statusCode ?? 0, body: Buffer.concat(parts).toString("utf8") });
       });
     });
     const deadline = setTimeout(
-      () => request.destroy(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)),
-      TIMEOUT_MS,
+      () => request.destroy(new Error(`no answer within ${Math.round(timeoutMs / 1000)} s`)),
+      timeoutMs,
     );
     request.on("close", () => clearTimeout(deadline));
     request.on("error", reject);
+    request.end(what.body);
   });
 }

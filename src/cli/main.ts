@@ -6,7 +6,11 @@
 import { Command, CommanderError } from "commander";
 import { addCheck } from "./check.js";
 import { complain, EXIT } from "./common.js";
+import { addDrain, addResume } from "./drain.js";
+import { addFreeze, addThaw } from "./freeze.js";
 import { addKeygen } from "./keygen.js";
+import { addMove, addRebalance } from "./move.js";
+import { addReload } from "./reload.js";
 import { addRun } from "./run.js";
 import { addSchema } from "./schema.js";
 import { addStatus } from "./status.js";
@@ -32,10 +36,13 @@ First steps
   vipd run                             the daemon (systemd does this: systemctl start vipd)
   vipd status                          who owns which VIP, and why
   vipd verify 10.0.0.100               ask the wire who answers
+  vipd drain --wait                    before a reboot: give this host's VIPs away
 
 Exit codes: 0 well, 2 configuration refused, 64 wrong usage; others with each command's --help.`,
     );
-  for (const add of [addRun, addCheck, addStatus, addVerify, addKeygen, addSchema, addVersion]) add(program);
+  const working = [addDrain, addResume, addReload, addRebalance, addMove, addFreeze, addThaw];
+  for (const add of [addRun, addCheck, addStatus, addVerify, ...working, addKeygen, addSchema, addVersion])
+    add(program);
   for (const command of [program, ...program.commands]) command.exitOverride();
   return program;
 }

@@ -10,9 +10,13 @@ export function statusText(status: StatusSnapshot): string {
   lines.push(
     `${status.node}, vipd ${status.version}: ${status.ready ? "ready" : `not ready (${status.readyReason})`}${draining}`,
   );
+  if (status.frozen) lines.push(paint("yellow", "frozen: no planned moves until `vipd thaw`"));
   for (const alarm of status.alarms) lines.push(paint("red", `ALARM: ${printable(alarm)}`));
   lines.push("", ...table(["MEMBER", "ADDRESS", "STATE", "NOTES"], status.members.map(memberRow), "STATE"));
   lines.push("", ...table(["VIP", "GROUP", "OWNER", "HEIR", "HERE"], status.vips.map(vipRow), "HERE"));
+  if (status.moves.length > 0) lines.push("");
+  for (const { vip, host } of status.moves)
+    lines.push(printable(`${vip} was moved to ${host} (vipd move ${vip} --undo)`));
   const reasons = status.vips.filter(
     (vip) => vip.owner === null || vip.state === "conflict" || vip.state === "claiming",
   );

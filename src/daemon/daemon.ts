@@ -31,7 +31,9 @@ import type {
   StrictArp,
 } from "../ports.js";
 import { decodeFacts, encodeFacts, measure } from "../wire/index.js";
+import { controlHandlers, type ReloadOutcome } from "./control.js";
 import { Engine, reasonOf } from "./engine.js";
+import { Memory } from "./memory.js";
 import type { RunOptions } from "./run.js";
 import { interfacesOf, needsRestart, settingsOf } from "./settings.js";
 import { instanceText, takeSnapshot } from "./snapshot.js";
@@ -65,6 +67,8 @@ export class Daemon {
   readonly #feed: EventFeed;
   readonly #resolver: Resolver;
   readonly #bind: Endpoint;
+  readonly #memory: Memory;
+  #reloading: Promise<unknown> = Promise.resolve();
   /** Undone in reverse order at the end, or when the start fails half-way. */
   readonly #undo: (() => Promise<void>)[] = [];
   #config: Config;
@@ -85,6 +89,7 @@ export class Daemon {
     this.#clock = createClock();
     this.#service = createServiceManager();
     this.#runDir = createRunDir({ socket: config.status.socket });
+    this.#memory = new Memory({ node: config.node.name, runDir: this.#runDir, log: this.#log });
     this.#strictArp = createStrictArp({ mode: config.strictArp, stateFile: this.#runDir.file("strict-arp.json") });
     this.#responder = createResponder();
     this.#holder = createAddressHolder();
@@ -117,6 +122,7 @@ export class Daemon {
         random: randomUniform,
         measure,
         packetBudget: transportPacketBudget({ keys, label }),
+        initial: this.#memory.recall(),
       },
     );
     this.#http = createHttp({
@@ -129,7 +135,13 @@ export class Daemon {
         { loopLag: this.#loopLag },
       ),
       events: this.#feed,
-      control: { "/reload": async () => this.#controlReload() },
+      control: controlHandlers({
+        engine: this.#engine,
+        clock: this.#clock,
+        log: this.#log,
+        memory: this.#memory,
+        reload: () => this.reload(),
+      }),
     });
   }
 
@@ -176,10 +188,17 @@ export class Daemon {
 
   /** Hands over, says goodbye, takes back what it did to the host. */
   async stop(signal: string): Promise<void> {
-    this.#log.write("info", "daemon.stopping", { signal }, `${signal}: handing over`);
-    this.#service.stopping("handing over");
+    const within = `within ${HAND_OVER_MAX_MS / 1000} s`;
+    this.#log.write(
+      "info",
+      "daemon.stopping",
+      { signal, timeoutMs: HAND_OVER_MAX_MS },
+      `${signal}: handing over ${within}`,
+    );
+    this.#service.stopping(`stopping: handing over ${within}`);
     this.#engine.turn({ kind: "stop" });
     await this.#handedOver();
+    this.#memory.keep(this.#engine.group.orders());
     await this.#engine.leave(GOODBYE_MAX_MS);
     await this.#undoAll();
     this.#log.write("info", "daemon.stopped", {}, "stopped");
@@ -194,8 +213,14 @@ export class Daemon {
     await this.#log.flush();
   }
 
-  /** SIGHUP: a file that is refused changes nothing, and every problem is said. */
-  async reload(): Promise<{ ok: boolean; problems: string[] }> {
+  /** SIGHUP or `vipd reload`, one after the other: a file that is refused changes nothing, and every problem is said. */
+  reload(): Promise<ReloadOutcome> {
+    const done = this.#reloading.then(() => this.#reload());
+    this.#reloading = done.catch(() => {});
+    return done;
+  }
+
+  async #reload(): Promise<ReloadOutcome> {
     this.#service.reloading();
     const loaded = this.#options.reload();
     if (!loaded.ok) {
@@ -217,20 +242,15 @@ export class Daemon {
     const text = `configuration reloaded${stays.length === 0 ? "" : `, but ${stays.join(", ")} needs a restart`}`;
     this.#log.write(stays.length === 0 ? "info" : "warn", "daemon.reloaded", { needsRestart: stays }, text);
     this.#service.ready(text);
-    return { ok: true, problems: [] };
+    return { ok: true, problems: [], needsRestart: stays };
   }
 
-  #refuse(problems: string[]): { ok: boolean; problems: string[] } {
+  #refuse(problems: string[]): ReloadOutcome {
     for (const problem of problems) this.#log.write("error", "config.refused", { problem }, problem);
     const text = `reload refused, the old configuration stays: ${problems[0] ?? ""}`;
     this.#log.write("error", "daemon.reload-refused", { problems: problems.length }, text);
     this.#service.ready(text);
-    return { ok: false, problems };
-  }
-
-  async #controlReload(): Promise<{ status: number; body: unknown }> {
-    const outcome = await this.reload();
-    return { status: outcome.ok ? 200 : 422, body: outcome };
+    return { ok: false, problems, needsRestart: [] };
   }
 
   async #handedOver(): Promise<void> {
@@ -242,7 +262,8 @@ export class Daemon {
         this.#log.write("warn", "daemon.hand-over-cut", { pending }, `${pending} VIPs were not taken over in time`);
         return;
       }
-      this.#service.status(`handing over ${pending} VIPs`);
+      const leftS = Math.ceil((deadline - this.#clock.now()) / 1000);
+      this.#service.status(`stopping: handing over ${pending} VIPs, for ${leftS} s more at most`);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   }
@@ -338,6 +359,7 @@ export class Daemon {
   }
 
   #onEvent({ level, event, fields, text }: OwnershipEvent): void {
+    this.#memory.keep(this.#engine.group.orders());
     if (level !== "debug") this.#feed.publish(event, { level, text, ...fields });
     if (event === "vip.conflict") this.#conflicts += 1;
     const state = /^vip\.(standby|claiming|owned|releasing|conflict|unowned)$/.exec(event)?.[1];

@@ -43,6 +43,11 @@ export function takeSnapshot(source: SnapshotSource): StatusSnapshot {
     ready: standing.ready,
     readyReason: standing.readyReason,
     draining: standing.draining,
+    frozen: group.orders().freeze.on,
+    moves: group
+      .orders()
+      .moves.filter((move) => move.host !== "")
+      .map((move) => ({ vip: move.key, host: move.host })),
     lease: { untilMs: Math.max(0, Math.round(standing.lease.until)), lapses: standing.lease.lapses },
     members: group.members().map((member) => memberStatus(member, group, clock)),
     vips: group.keys().flatMap((key) =>

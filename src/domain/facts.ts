@@ -3,6 +3,8 @@
  * Boundary: types and their meaning. Their bytes are wire/facts-codec's business.
  */
 
+import type { Orders } from "./orders.js";
+
 /** Version of the facts format written by this release. */
 export const FACTS_FORMAT = 1;
 
@@ -27,11 +29,14 @@ export interface GroupFacts {
   readonly settled: boolean;
   /** This host ranks behind the members listed in `Facts.defersTo` for this group (law 9). */
   readonly deferring: boolean;
-  /** With failback "never": the election keys held, and the epoch of the newest claim. Empty otherwise. */
+  /**
+   * The election keys held, and the epoch of the newest claim: with failback "never", with an even spread, and in a group
+   * that is frozen. Empty otherwise.
+   */
   readonly held: readonly HeldKey[];
 }
 
-/** An incumbent's claim in a group with failback "never". The highest epoch wins. */
+/** An incumbent's claim. The highest epoch wins. */
 export interface HeldKey {
   readonly key: string;
   readonly epoch: number;
@@ -52,5 +57,7 @@ export interface Facts {
   /** Instances of the members that were settled when this host joined (law 9). */
   readonly defersTo: readonly number[];
   readonly interfaces: readonly InterfaceFacts[];
+  /** What operators told the group, as far as this host knows; undefined: nothing yet. */
+  readonly orders?: Orders;
   readonly groups: readonly GroupFacts[];
 }

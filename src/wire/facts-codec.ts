@@ -5,6 +5,7 @@
  * defaults; wrong types or sizes make the whole null.
  */
 import type { Facts, GroupFacts, HeldKey, InterfaceFacts } from "../domain/facts.js";
+import { MOVES_MAX, type MoveOrder, NO_ORDERS, type Orders, REBALANCE_INSTANCES_MAX } from "../domain/orders.js";
 import { PROFILES } from "../domain/profile.js";
 import { FACTS_BYTES_MAX, TEXT_BYTES_MAX } from "./limits.js";
 import { MsgpackReader, MsgpackWriter } from "./msgpack.js";
@@ -48,7 +49,7 @@ function list<T>(name: string, items: readonly T[], write: (item: T) => void): v
 /** Peers take at most FACTS_BYTES_MAX of it, which no configuration reaches; the transport counts and says what does. */
 export function encodeFacts(facts: Facts): Uint8Array {
   writer.reset();
-  writer.map(11);
+  writer.map(facts.orders === undefined ? 11 : 12);
   text("b", facts.barred);
   list("d", facts.defersTo, (instance) => writer.number(instance));
   number("f", facts.format);
@@ -61,9 +62,27 @@ export function encodeFacts(facts: Facts): Uint8Array {
   writer.map(labels.length);
   for (const [name, value] of labels) text(name, value);
   bool("n", facts.draining);
+  if (facts.orders !== undefined) writeOrders(facts.orders);
   bool("r", facts.ready);
   number("w", facts.weight);
   return writer.finish();
+}
+
+function writeOrders(orders: Orders): void {
+  key("o");
+  writer.map(4);
+  number("f", orders.freeze.epoch);
+  bool("fo", orders.freeze.on);
+  list("m", orders.moves, (move) => {
+    writer.map(3);
+    number("e", move.epoch);
+    text("h", move.host);
+    text("k", move.key);
+  });
+  key("r");
+  writer.map(2);
+  number("e", orders.rebalance.epoch);
+  list("i", orders.rebalance.instances, (instance) => writer.number(instance));
 }
 
 function writeInterface(one: InterfaceFacts): void {
@@ -149,6 +168,9 @@ function readFacts(reader: MsgpackReader): Facts {
       case "n":
         out.draining = reader.bool();
         return true;
+      case "o":
+        out.orders = readOrders(reader);
+        return true;
       case "r":
         out.ready = reader.bool();
         return true;
@@ -186,6 +208,48 @@ function readLabels(reader: MsgpackReader): Record<string, string> {
   for (let i = 0; i < pairs; i++) entries.push([reader.text(TEXT_BYTES_MAX), reader.text(TEXT_BYTES_MAX)]);
   // Not by assignment: a label named __proto__ must stay a label.
   return Object.fromEntries(entries);
+}
+
+function readOrders(reader: MsgpackReader): Orders {
+  let on = false;
+  let freezeEpoch = 0;
+  const out: Mutable<Orders> = { ...NO_ORDERS };
+  readMap(reader, (name) => {
+    if (name === "f") freezeEpoch = readEpoch(reader);
+    else if (name === "fo") on = reader.bool();
+    else if (name === "m") out.moves = readList(reader, MOVES_MAX, () => readMove(reader));
+    else if (name === "r") out.rebalance = readRebalance(reader);
+    else return false;
+    return true;
+  });
+  return { ...out, freeze: { on, epoch: freezeEpoch } };
+}
+
+function readEpoch(reader: MsgpackReader): number {
+  return reader.uint(Number.MAX_SAFE_INTEGER);
+}
+
+function readMove(reader: MsgpackReader): MoveOrder {
+  const out: Mutable<MoveOrder> = { key: "", host: "", epoch: 0 };
+  readMap(reader, (name) => {
+    if (name === "e") out.epoch = readEpoch(reader);
+    else if (name === "h") out.host = reader.text(TEXT_BYTES_MAX);
+    else if (name === "k") out.key = reader.text(TEXT_BYTES_MAX);
+    else return false;
+    return true;
+  });
+  return out;
+}
+
+function readRebalance(reader: MsgpackReader): Orders["rebalance"] {
+  const out: Mutable<Orders["rebalance"]> = { instances: [], epoch: 0 };
+  readMap(reader, (name) => {
+    if (name === "e") out.epoch = readEpoch(reader);
+    else if (name === "i") out.instances = readList(reader, REBALANCE_INSTANCES_MAX, () => reader.uint(U32_MAX));
+    else return false;
+    return true;
+  });
+  return out;
 }
 
 function readInterface(reader: MsgpackReader): InterfaceFacts {

@@ -2,6 +2,7 @@
  * The group in words for people: member events and alarms. Boundary: pure text; nothing is decided here.
  */
 import { formatEndpoint, type Millis } from "../messages.js";
+import type { Order } from "../orders.js";
 import { STILL_ANSWERS } from "../ownership/claiming.js";
 import type { Key } from "../ownership/key.js";
 import type { OwnershipEvent } from "../ownership/types.js";
@@ -19,6 +20,19 @@ export function memberEvent(event: Extract<SwimEvent, { kind: "member" }>): Owne
     fields: { member: member.name, address: formatEndpoint(member.address), incarnation: member.incarnation, reason },
     text: `${kind} ${member.name} ${change}${reason === "" ? "" : `: ${reason}`}`,
   };
+}
+
+export function orderText(order: Order): string {
+  switch (order.kind) {
+    case "freeze":
+      return order.on ? "an operator freezes the group" : "an operator thaws the group";
+    case "move":
+      return order.host === null
+        ? `an operator undoes the move of ${order.key}`
+        : `an operator moves ${order.key} to ${order.host}`;
+    case "rebalance":
+      return "an operator rebalances the group";
+  }
 }
 
 export interface AlarmState {

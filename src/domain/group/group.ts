@@ -8,15 +8,17 @@ import { FACTS_FORMAT } from "../facts.js";
 import { FactsStore } from "../facts-store.js";
 import { Lease } from "../lease.js";
 import type { Endpoint, Millis, PushPull } from "../messages.js";
+import type { Orders } from "../orders.js";
 import { Ownership } from "../ownership/machine.js";
 import type { KeyView, OwnershipEvent, OwnershipOutput } from "../ownership/types.js";
 import { Swim, type SwimStats } from "../swim/index.js";
 import type { MemberView, SwimEvent, SwimInput, SwimOutput } from "../swim/types.js";
 import { askAfterMs } from "../timing.js";
 import { CatchUp } from "./catch-up.js";
+import { Commands } from "./commands.js";
 import { Disputes } from "./disputes.js";
-import { alarmsOf, memberEvent } from "./face.js";
-import { composeFacts, Incumbency, linkReason } from "./own-facts.js";
+import { alarmsOf, memberEvent, orderText } from "./face.js";
+import { COLD_START_MS, composeFacts, Incumbency, linkReason, tellsHeld } from "./own-facts.js";
 import { Readiness } from "./readiness.js";
 import { Roll, settledMember } from "./roll.js";
 import { Settling } from "./settling.js";
@@ -40,9 +42,9 @@ export class Group {
   readonly #readiness: Readiness;
   readonly #disputes = new Disputes();
   readonly #met = new Set<string>();
+  readonly #commands: Commands;
   #settings: GroupSettings;
   #out: GroupOutput[] = [];
-  #draining = false;
   #leaving = false;
   #healthy = true;
   #leaseSent: Millis = Number.NaN;
@@ -55,6 +57,7 @@ export class Group {
   constructor(options: GroupOptions, now: Millis) {
     this.#options = options;
     this.#settings = options.settings;
+    this.#commands = new Commands(options.initial);
     this.#store = new FactsStore({ self: options.name, instance: options.instance, codec: options.codec });
     this.#roll = new Roll(this.#store, () => this.#swim?.members() ?? []);
     this.#readiness = new Readiness(options.profile.watchIntervalMs);
@@ -140,10 +143,33 @@ export class Group {
     return {
       ready: this.#readiness.ready,
       readyReason: this.#readiness.reason,
-      draining: this.#draining,
+      draining: this.#commands.draining,
       lease: this.#lease,
       barred: this.#barred(this.#now),
     };
+  }
+
+  /** What operators told the group, as far as this host knows. */
+  orders(): Orders {
+    return this.#commands.orders;
+  }
+
+  /** The election key that this text means: a VIP, or a group that goes together; undefined: none of ours. */
+  keyOf(text: string): string | undefined {
+    const keys = [...this.#ownership.keys()].map((key) => key.spec);
+    return keys.find((spec) => spec.key === text || spec.addresses.includes(text))?.key;
+  }
+
+  /** Why a member could not own this key now, or null. */
+  whyNot(member: string, key: string): string | null {
+    const spec = [...this.#ownership.keys()].find((one) => one.spec.key === key)?.spec;
+    const group = this.#settings.groups.find((one) => one.name === spec?.group);
+    return group === undefined ? "is not configured here" : this.#roll.whyNot(member, group);
+  }
+
+  /** Instances of everybody alive: whom a rebalance means. */
+  instances(): number[] {
+    return this.#roll.hosts().map((host) => host.instance);
   }
 
   alarms(): string[] {
@@ -222,8 +248,16 @@ export class Group {
       case "gossip-health":
         this.#healthy = input.healthy;
         return;
+      case "drain":
+        this.#drain(input.on, now);
+        return;
+      case "order":
+        this.#commands.give(input.order);
+        this.#event("info", `group.${input.order.kind}`, { ...input.order }, orderText(input.order));
+        this.#dirty = true;
+        return;
       case "stop":
-        this.#draining = true;
+        this.#commands.draining = true;
         this.#dirty = true;
         this.#settle(now);
         this.#ownership.stop(now);
@@ -233,6 +267,34 @@ export class Group {
         this.#feedSwim({ kind: "leave" }, now);
         return;
     }
+  }
+
+  #drain(on: boolean, now: Millis): void {
+    if (on === this.#commands.draining) return;
+    this.#commands.draining = on;
+    if (on) this.#incumbency.give(this.#ownership.keys());
+    else {
+      // Failback does not apply to a resume: the operator says that this host is well.
+      this.#settling.settleAtOnce();
+      this.#incumbency.claimBack(now);
+    }
+    this.#dirty = true;
+    const text = on ? "draining: this host gives its VIPs away" : "resumed: this host takes part again";
+    this.#event("info", on ? "host.draining" : "host.resumed", {}, text);
+  }
+
+  /** Others' orders become ours to repeat; a rebalance that means this instance takes effect once. */
+  #adoptOrders(now: Millis): void {
+    const { frozen } = this.#commands;
+    this.#commands.adopt(this.#roll.hosts());
+    if (this.#commands.frozen !== frozen) {
+      const text = frozen ? "thawed: planned moves are made again" : "frozen: no planned moves";
+      this.#event("info", frozen ? "group.thawed" : "group.frozen", {}, text);
+    }
+    if (!this.#commands.rebalanceDue(this.#options.instance)) return;
+    this.#settling.settleAtOnce();
+    this.#incumbency.waive(now);
+    this.#event("info", "group.rebalanced", {}, "rebalance: this host counts as settled");
   }
 
   #timer(timer: Extract<GroupInput, { kind: "timer" }>["timer"], now: Millis): void {
@@ -248,6 +310,9 @@ export class Group {
         if (this.#readiness.ready && this.#lease.catchUpOverdue(now)) this.#caughtUp(now, { alone: true });
         this.#expireDisputes(now);
         if (this.#barred(now) !== this.#barredSeen) this.#dirty = true;
+        if (now < Math.max(this.#readiness.at + COLD_START_MS, this.#incumbency.staleAt()) + 1000) {
+          this.#dirty ||= this.#hasIncumbents();
+        }
         return;
       case "alone":
         if (!this.#readiness.ready) this.#becomeReady("alone: no peer answered", now);
@@ -456,6 +521,7 @@ export class Group {
     for (let round = 0; round < 4 && this.#dirty; round++) {
       this.#dirty = false;
       this.#barredSeen = this.#barred(now);
+      this.#adoptOrders(now);
       this.#judgeSelf(now);
       if (this.#store.publish(this.#compose(now))) {
         this.#changed();
@@ -499,7 +565,9 @@ export class Group {
       profile: this.#options.profile,
       ready: this.#readiness.ready,
       readyAt: this.#readiness.at,
-      draining: this.#draining,
+      draining: this.#commands.draining,
+      frozen: this.#commands.frozen,
+      orders: this.#commands.told(),
       barred: this.#barred(now),
     };
     return composeFacts(state, (group) => this.#incumbency.held(group, state, this.#roll.epochs(group), now));
@@ -512,7 +580,7 @@ export class Group {
   }
 
   #reelect(now: Millis): void {
-    const { elected, agreed } = this.#roll.elect();
+    const { elected, agreed } = this.#roll.elect({ frozen: this.#commands.frozen, moves: this.#commands.moves() });
     for (const group of agreed) this.#ownership.driftOver(group, now);
     if (elected.length === 0) return;
     this.#watchStale = true;
@@ -547,7 +615,7 @@ export class Group {
   }
 
   #hasIncumbents(): boolean {
-    return this.#settings.groups.some((group) => group.failback === "never");
+    return this.#settings.groups.some((group) => tellsHeld(group, this.#commands.frozen));
   }
 
   #sendLease(): void {

@@ -4,6 +4,8 @@
  */
 import { FACTS_FORMAT, type Facts, type GroupFacts, type HeldKey } from "../facts.js";
 import type { Millis } from "../messages.js";
+import type { Orders } from "../orders.js";
+import type { Key } from "../ownership/key.js";
 import type { Ownership } from "../ownership/machine.js";
 import type { Profile } from "../profile.js";
 import type { Settling } from "./settling.js";
@@ -11,6 +13,14 @@ import type { GroupSettings, GroupSpec, LinkFacts } from "./types.js";
 
 /** With failback "never", a first claim counts as an incumbent's once the host has been ready for so long (cold start). */
 export const COLD_START_MS = 30_000;
+
+/** A host that takes part again tells for so long that it holds what it gave away (failback "never"). */
+const CLAIM_BACK_MS = 5000;
+
+/** Groups in which hosts tell what they hold. */
+export function tellsHeld(group: GroupSpec, frozen: boolean): boolean {
+  return frozen || group.failback === "never";
+}
 
 export interface OwnState {
   readonly settings: GroupSettings;
@@ -21,22 +31,52 @@ export interface OwnState {
   readonly ready: boolean;
   readonly readyAt: Millis;
   readonly draining: boolean;
+  readonly frozen: boolean;
+  readonly orders: Orders | undefined;
   readonly barred: string;
 }
 
 /** Keeps the claim epochs of keys in groups with failback "never". */
 export class Incumbency {
   readonly #epochs = new Map<string, number>();
+  /** Until then nothing is held in a group with failback "never": a rebalance moves what the hashing moves. */
+  #waivedUntil: Millis = Number.NEGATIVE_INFINITY;
+  /** Keys that this host gave away to drain and wants back: told as held although they are not yet. */
+  readonly #given = new Set<string>();
+  #claimsBackUntil: Millis = Number.NEGATIVE_INFINITY;
+
+  waive(now: Millis): void {
+    this.#waivedUntil = now + COLD_START_MS;
+    this.#epochs.clear();
+  }
+
+  /** A drain begins: what is owned now is wanted back by `claimBack`. */
+  give(keys: Iterable<Key>): void {
+    this.#given.clear();
+    for (const key of keys) if (key.state === "owned") this.#given.add(key.spec.key);
+  }
+
+  claimBack(now: Millis): void {
+    this.#claimsBackUntil = now + CLAIM_BACK_MS;
+  }
+
+  /** Some of what it tells depends on the time: look again until then. */
+  staleAt(): Millis {
+    return Math.max(this.#waivedUntil, this.#claimsBackUntil);
+  }
 
   /** The held keys of a group, each with the epoch of its claim: one above all that the group knew at the claim. */
   held(group: GroupSpec, state: OwnState, known: ReadonlyMap<string, number>, now: Millis): HeldKey[] {
-    const cold = now - state.readyAt < COLD_START_MS;
+    const never = group.failback === "never";
+    if (never && !state.frozen && now < this.#waivedUntil) return [];
+    const cold = !state.frozen && now - state.readyAt < COLD_START_MS;
+    const back = never && !state.draining && now < this.#claimsBackUntil;
     const held: HeldKey[] = [];
     for (const key of state.ownership.keys()) {
       if (key.spec.group !== group.name) continue;
-      const owned = key.state === "owned" || key.state === "releasing";
+      const owned = key.state === "owned" || key.state === "releasing" || (back && this.#given.has(key.spec.key));
       if (!owned) this.#epochs.delete(key.spec.key);
-      else if (key.tookOver || !cold || this.#epochs.has(key.spec.key)) {
+      else if (back || key.tookOver || !cold || this.#epochs.has(key.spec.key)) {
         const epoch = this.#epochs.get(key.spec.key) ?? (known.get(key.spec.key) ?? 0) + 1;
         this.#epochs.set(key.spec.key, epoch);
         held.push({ key: key.spec.key, epoch });
@@ -68,6 +108,7 @@ export function composeFacts(state: OwnState, heldOf: (group: GroupSpec) => Held
       const link = state.links.get(name);
       return { name, mac: link?.mac ?? "", up: link?.up ?? false, carrier: link?.carrier ?? false };
     }),
+    ...(state.orders === undefined ? {} : { orders: state.orders }),
     groups: state.settings.groups.map((group): GroupFacts => {
       const reason = linkReason(state.links.get(group.interface), group.interface);
       return {
@@ -77,7 +118,7 @@ export function composeFacts(state: OwnState, heldOf: (group: GroupSpec) => Held
         eligible: reason === "",
         reason,
         ...state.settling.standing(group.name),
-        held: group.failback === "never" ? heldOf(group) : [],
+        held: tellsHeld(group, state.frozen) ? heldOf(group) : [],
       };
     }),
   };

@@ -7,7 +7,8 @@ import { type Elected, GroupElection } from "../election.js";
 import type { FactsStore } from "../facts-store.js";
 import type { KeySpec } from "../ownership/types.js";
 import type { MemberView } from "../swim/types.js";
-import { candidatesOf, differingHosts, incumbentsOf, type KnownHost } from "./candidates.js";
+import { candidatesOf, differingHosts, incumbentsOf, type KnownHost, whyNot } from "./candidates.js";
+import { preferred } from "./commands.js";
 import type { SettledMember } from "./settling.js";
 import type { GroupSpec } from "./types.js";
 
@@ -91,12 +92,21 @@ export class Roll {
     return this.#digest;
   }
 
-  elect(): ElectionNews {
+  /** Why this member could not own the group's VIPs now, or null. */
+  whyNot(member: string, group: GroupSpec): string | null {
+    const host = this.hosts().find((one) => one.name === member);
+    return host === undefined ? "is not alive in this group" : whyNot(host, group);
+  }
+
+  elect(terms: ElectionTerms = NO_TERMS): ElectionNews {
     const elected: [string, Elected][] = [];
     const agreed: string[] = [];
     for (const group of this.#groups) {
       const candidates = candidatesOf(this.hosts(), group);
-      const { incumbents } = group.failback === "never" ? incumbentsOf(this.hosts(), candidates, group) : NO_INCUMBENTS;
+      const holding = group.failback === "never" || terms.frozen;
+      const { incumbents: holders } = holding ? incumbentsOf(this.hosts(), candidates, group) : NO_INCUMBENTS;
+      const running = new Set(candidates.map((candidate) => candidate.name));
+      const incumbents = preferred(holders, terms.moves, { frozen: terms.frozen, candidates: running });
       if (this.differing(group.name).length > 0) this.#drifting.add(group.name);
       else if (this.#drifting.delete(group.name)) agreed.push(group.name);
       const election = this.#elections.get(group.name);
@@ -108,6 +118,13 @@ export class Roll {
   }
 }
 
+export interface ElectionTerms {
+  readonly frozen: boolean;
+  /** Election key -> the member to whom an operator moved it. */
+  readonly moves: ReadonlyMap<string, string>;
+}
+
+const NO_TERMS: ElectionTerms = { frozen: false, moves: new Map() };
 const NO_INCUMBENTS = { incumbents: new Map<string, string>() };
 
 export function settledMember(host: KnownHost): SettledMember {

@@ -82,6 +82,14 @@ export class Settling {
     return changed;
   }
 
+  /** An operator wants this host to count now: settled wherever it is eligible, or as soon as it is. */
+  settleAtOnce(): void {
+    for (const standing of this.#groups.values()) {
+      standing.defersTo.clear();
+      if (standing.eligibleSince !== null) standing.settled = true;
+    }
+  }
+
   standing(group: string): { settled: boolean; deferring: boolean } {
     const standing = this.#groups.get(group);
     return { settled: standing?.settled ?? false, deferring: (standing?.defersTo.size ?? 0) > 0 };

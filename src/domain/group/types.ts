@@ -4,6 +4,7 @@
  */
 import type { FactsCodec } from "../facts-store.js";
 import type { AckPayload, Endpoint, Message, Millis } from "../messages.js";
+import type { Order, Orders } from "../orders.js";
 import type { Answer, KeyTimer, OwnershipEvent, OwnershipOutput } from "../ownership/types.js";
 import type { Profile } from "../profile.js";
 import type { SwimInput, SwimOutput, SwimTimer } from "../swim/types.js";
@@ -37,6 +38,8 @@ export interface GroupOptions {
   readonly random: () => number;
   readonly measure: (message: Message) => number;
   readonly packetBudget: number;
+  /** What an earlier run of this host was told and must not forget. */
+  readonly initial?: { readonly draining?: boolean; readonly orders?: Orders };
 }
 
 export interface LinkFacts {
@@ -69,6 +72,10 @@ export type GroupInput =
   | { readonly kind: "reconfigure"; readonly settings: GroupSettings }
   /** The gossip's sockets work (or not: the lease is not extended then). */
   | { readonly kind: "gossip-health"; readonly healthy: boolean }
+  /** Give everything away and take nothing (true), or take part again, at once (false). */
+  | { readonly kind: "drain"; readonly on: boolean }
+  /** What an operator tells the whole group through this host. */
+  | { readonly kind: "order"; readonly order: Order }
   /** Hand everything over; then say goodbye with `leave`. */
   | { readonly kind: "stop" }
   | { readonly kind: "leave" };

@@ -36,6 +36,8 @@ function snapshot(change: Partial<StatusSnapshot> = {}): StatusSnapshot {
     ready: true,
     readyReason: "has exchanged state with host-b",
     draining: false,
+    frozen: false,
+    moves: [],
     lease: { untilMs: 1400, lapses: 0 },
     members: [],
     vips: vips(2),

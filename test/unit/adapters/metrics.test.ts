@@ -31,6 +31,8 @@ const SNAPSHOT: StatusSnapshot = {
   ready: true,
   readyReason: "",
   draining: false,
+  frozen: false,
+  moves: [],
   lease: { untilMs: 1, lapses: 3 },
   members: [member("a", "alive"), member("b", "alive"), member("c", "dead"), member("s", "alive", true)],
   vips: [vip("10.0.0.1", "web", "owned"), vip("10.0.0.2", "web", "standby"), vip("10.0.0.3", "pool", "unowned")],

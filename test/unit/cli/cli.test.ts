@@ -65,6 +65,8 @@ const snapshot = {
   ready: true,
   readyReason: "",
   draining: false,
+  frozen: false,
+  moves: [],
   lease: { untilMs: 0, lapses: 0 },
   members: [member],
   vips: [vip],

@@ -4,7 +4,7 @@
  * Boundary: deterministic; responder and addresses are modelled as the native side's contract says.
  */
 import { Group } from "../../../src/domain/group/group.js";
-import type { GroupInput, GroupOutput, GroupSpec } from "../../../src/domain/group/types.js";
+import type { GroupInput, GroupOptions, GroupOutput, GroupSpec } from "../../../src/domain/group/types.js";
 import type { Endpoint, PushPull } from "../../../src/domain/messages.js";
 import { PROFILES } from "../../../src/domain/profile.js";
 import { decodeFacts, encodeFacts, measure } from "../../../src/wire/index.js";
@@ -22,6 +22,8 @@ export interface HostOptions {
   readonly groups: readonly GroupSpec[];
   readonly seeds: readonly string[];
   readonly aloneAfterMs?: number;
+  /** What an earlier run was told; for the next boot. */
+  initial?: GroupOptions["initial"];
 }
 
 export class Host {
@@ -69,6 +71,7 @@ export class Host {
         random: world.random,
         measure,
         packetBudget: 1350,
+        ...(options.initial === undefined ? {} : { initial: options.initial }),
       },
       world.now,
     );

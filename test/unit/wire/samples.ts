@@ -108,6 +108,11 @@ export const FACTS: Facts = {
   leaseMs: 450,
   leaseExtensionMs: 100.25,
   defersTo: [1, 0xffff_ffff],
+  orders: {
+    freeze: { on: true, epoch: 3 },
+    moves: [{ key: "10.77.0.100", host: "host-b", epoch: 2 }],
+    rebalance: { instances: [1, 0xffff_ffff], epoch: 1 },
+  },
   interfaces: [
     { name: "eth0", mac: "02:00:00:00:00:01", up: true, carrier: false },
     { name: "eth1", mac: "", up: false, carrier: false },
