@@ -206,6 +206,14 @@ export interface ServiceManager {
 
 export type VipState = "standby" | "claiming" | "owned" | "releasing" | "conflict" | "unowned";
 
+export interface QuorumStatus {
+  readonly hosts: number;
+  readonly expect: number | null;
+  readonly reached: number;
+  readonly held: boolean;
+  readonly losses: number;
+}
+
 /** The body of `GET /status` (DESIGN.md, "HTTP"). Times are RFC 3339 with milliseconds. */
 export interface StatusSnapshot {
   readonly node: string;
@@ -220,6 +228,8 @@ export interface StatusSnapshot {
   /** VIPs, or groups that go together, that an operator moved to a host (`vipd move`). */
   readonly moves: readonly { readonly vip: string; readonly host: string }[];
   readonly lease: { readonly untilMs: number; readonly lapses: number };
+  /** Hosts needed and expected, reached within the lease (this one included), and whether that lets this host own anything. */
+  readonly quorum?: QuorumStatus | null;
   readonly members: readonly MemberStatus[];
   readonly vips: readonly VipStatus[];
   readonly interfaces: readonly {

@@ -26,6 +26,10 @@ const HELP: Readonly<Record<string, string>> = {
   vipd_interface_up: "1 if the interface is up.",
   vipd_interface_carrier: "1 if the interface has carrier.",
   vipd_lease_lapses_total: "Times that the control plane stalled so long that this host went silent.",
+  vipd_quorum_needed_hosts:
+    "Hosts that must be reached for this one to own anything; only where a quorum is asked for.",
+  vipd_quorum_reached_hosts: "Hosts that were reached within the lease, this one included.",
+  vipd_quorum_losses_total: "Times that this host went silent for want of a quorum.",
   vipd_gossip_encrypted: "1 if the gossip is sealed.",
   vipd_gossip_datagrams_total: "Gossip datagrams.",
   vipd_gossip_bytes_total: "Bytes in gossip datagrams.",
@@ -114,6 +118,11 @@ export function snapshotSamples(s: StatusSnapshot): Sample[] {
     add("vipd_interface_carrier", carrier, { interface: name });
   }
   add("vipd_lease_lapses_total", s.lease.lapses);
+  if (s.quorum) {
+    add("vipd_quorum_needed_hosts", s.quorum.hosts);
+    add("vipd_quorum_reached_hosts", s.quorum.reached);
+    add("vipd_quorum_losses_total", s.quorum.losses);
+  }
   add("vipd_gossip_encrypted", s.gossip.encrypted);
   add("vipd_gossip_datagrams_total", s.gossip.datagramsIn, { direction: "in" });
   add("vipd_gossip_datagrams_total", s.gossip.datagramsOut, { direction: "out" });

@@ -4,11 +4,16 @@
  */
 import { compareAddresses } from "../domain/address.js";
 import { hashText } from "../domain/hash.js";
-import type { VipGroup } from "./types.js";
+import type { Config, VipGroup } from "./types.js";
 
 /** u32. */
-export function groupDigest(group: Pick<VipGroup, "addresses" | "together" | "failback">): number {
+export function groupDigest(
+  group: Pick<VipGroup, "addresses" | "together" | "failback">,
+  quorum: Config["quorum"] = null,
+): number {
   const failback = group.failback === "never" ? "never" : String(group.failback.afterMs);
+  // Without a quorum nothing is added: so a release that knows none agrees.
+  const needed = quorum === null ? [] : [`quorum ${quorum.hosts} of ${quorum.expect ?? "any"}`];
   const addresses = [...group.addresses].sort(compareAddresses);
-  return hashText(["vipd-group-1", group.together ? "together" : "each", failback, ...addresses].join("\n"));
+  return hashText(["vipd-group-1", group.together ? "together" : "each", failback, ...needed, ...addresses].join("\n"));
 }

@@ -216,6 +216,21 @@ export const SCHEMA: Schema & { readonly $schema: string; readonly title: string
     node,
     gossip,
     vips: { type: "array", description: "The virtual addresses, in groups.", minItems: 1, items: vip },
+    quorum: {
+      type: ["string", "integer"],
+      description:
+        "How many hosts (this one included) a host must reach to own any VIP: a number, or `majority` of `expect`. Without it each side of a partition serves its own side; with it a side that lacks the quorum falls silent.",
+      minimum: 1,
+      maximum: 128,
+      examples: ["majority", 3],
+    },
+    expect: {
+      type: "integer",
+      description: "How many hosts the group has in all; `quorum` is a majority of them.",
+      minimum: 1,
+      maximum: 255,
+      examples: [5],
+    },
     strictArp: {
       type: "string",
       description:

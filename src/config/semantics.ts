@@ -42,6 +42,7 @@ export function makeConfig(input: Omit<Context, "problems" | "warnings">): {
   const socket = get("status.socket", "/run/vipd/vipd.sock");
   if (!socket.startsWith("/")) problem(context, "status.socket", `${show(socket)} must be an absolute path`);
   checkSecrecy(keyFile, insecure, context);
+  const quorum = readQuorum(context);
   const config: Config = {
     node: { name, weight: get("node.weight", 1), labels: { ...get<Record<string, string>>("node.labels", {}) } },
     gossip: {
@@ -51,10 +52,11 @@ export function makeConfig(input: Omit<Context, "problems" | "warnings">): {
       keyFile,
       insecure,
       label: get("gossip.label", ""),
-      ...readTiming(context),
+      ...readTiming(quorum?.hosts ?? 0, context),
       aloneAfterMs: get("gossip.aloneAfterMs", join.length === 0 ? 0 : ALONE_AFTER_MS),
     },
     vips: context.vips.groups,
+    quorum,
     strictArp: get<Config["strictArp"]>("strictArp", "manage"),
     status: { listen, socket },
     log: { level: get<Config["log"]["level"]>("log.level", "info") },
@@ -194,12 +196,50 @@ function joinEntry(text: string, path: string, context: Context): { host: string
   return null;
 }
 
+function readQuorum(context: Context): Config["quorum"] {
+  const value = context.values.get("quorum") as string | number | undefined;
+  const expect = (context.values.get("expect") as number | undefined) ?? null;
+  if (value === undefined) {
+    if (expect !== null) {
+      const message = 'without quorum nothing depends on it: set quorum to "majority" as well, or leave it out';
+      context.warnings.push({ path: "expect", message });
+    }
+    return null;
+  }
+  if (typeof value === "string") {
+    if (value !== "majority") {
+      problem(context, "quorum", `${show(value)} must be "majority" or a number of hosts, such as 3`);
+      return null;
+    }
+    if (expect === null) {
+      const message = '"majority" of how many hosts? Say so with expect, such as "expect": 5';
+      problem(context, "quorum", message);
+      return null;
+    }
+    if (expect === 2) {
+      const message = "a majority of 2 hosts is both: if either fails, the other falls silent";
+      context.warnings.push({ path: "quorum", message });
+    }
+    return { hosts: Math.floor(expect / 2) + 1, expect };
+  }
+  if (expect !== null && value > expect) {
+    problem(context, "quorum", `${value} hosts of ${expect} (expect) can never be reached`);
+  } else if (expect === null ? value === 1 : 2 * value <= expect) {
+    const message =
+      expect === null
+        ? "every host alone has a quorum of 1: leave it out, or ask for a majority"
+        : `${value} of ${expect} hosts are no majority: two sides of a partition could both have a quorum`;
+    context.warnings.push({ path: "quorum", message });
+  }
+  return { hosts: value, expect };
+}
+
 /** The profile, and in it the durations that were set: each rule that they break is a problem of one that was set. */
-function readTiming(context: Context): Pick<Config["gossip"], "profile" | "timing"> {
+function readTiming(quorum: number, context: Context): Pick<Config["gossip"], "profile" | "timing"> {
   const profile = (context.values.get("gossip.profile") as ProfileName | undefined) ?? "lan";
   const set = (context.values.get("gossip.timers") as Partial<Record<TimerName, number>> | undefined) ?? {};
   const timing: Profile = { ...PROFILES[profile], ...set };
-  for (const { timers, text } of brokenRules(timing)) {
+  for (const { timers, text } of brokenRules(timing, quorum)) {
     const culprit = timers.find((timer) => set[timer] !== undefined) ?? timers[0];
     const values = timers.map(
       (timer) => `${timer} ${timing[timer]}${set[timer] === undefined ? ` by ${profile}` : ""}`,

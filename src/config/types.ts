@@ -26,6 +26,8 @@ export interface Config {
     readonly aloneAfterMs: number;
   };
   readonly vips: readonly VipGroup[];
+  /** Hosts (this one included) that must be reached for any to be owned, and how many there are; null: not asked for. */
+  readonly quorum: { readonly hosts: number; readonly expect: number | null } | null;
   readonly strictArp: "manage" | "require" | "ignore";
   readonly status: {
     readonly listen: { readonly host: string; readonly port: number };

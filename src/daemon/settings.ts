@@ -10,7 +10,8 @@ export function settingsOf(config: Config): GroupSettings {
   return {
     weight: config.node.weight,
     labels: config.node.labels,
-    groups: config.vips.map((vip) => ({ ...vip, digest: groupDigest(vip) })),
+    groups: config.vips.map((vip) => ({ ...vip, digest: groupDigest(vip, config.quorum) })),
+    quorum: config.quorum,
   };
 }
 

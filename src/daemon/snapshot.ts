@@ -1,6 +1,7 @@
 /**
  * The snapshot: what `/status` and `/metrics` show, taken from the group and its adapters. Boundary: reads; changes nothing.
  */
+import type { Standing } from "../domain/group/face.js";
 import type { Group } from "../domain/group/group.js";
 import { formatEndpoint } from "../domain/messages.js";
 import type { MemberView } from "../domain/swim/types.js";
@@ -9,6 +10,7 @@ import type {
   GossipStats,
   LinkState,
   MemberStatus,
+  QuorumStatus,
   ResponderStats,
   StatusSnapshot,
   VipStatus,
@@ -49,6 +51,7 @@ export function takeSnapshot(source: SnapshotSource): StatusSnapshot {
       .moves.filter((move) => move.host !== "")
       .map((move) => ({ vip: move.key, host: move.host })),
     lease: { untilMs: Math.max(0, Math.round(standing.lease.until)), lapses: standing.lease.lapses },
+    quorum: quorumStatus(standing.quorum),
     members: group.members().map((member) => memberStatus(member, group, clock)),
     vips: group.keys().flatMap((key) =>
       key.spec.addresses.map(
@@ -84,6 +87,12 @@ export function takeSnapshot(source: SnapshotSource): StatusSnapshot {
     },
     alarms: [...source.alarms],
   };
+}
+
+function quorumStatus(quorum: Standing["quorum"]): QuorumStatus | null {
+  if (quorum === null) return null;
+  const { hosts, expect, reached, held, losses } = quorum;
+  return { hosts, expect, reached, held, losses };
 }
 
 function memberStatus(member: MemberView, group: Group, clock: Clock): MemberStatus {

@@ -52,8 +52,23 @@ export type AckPayload =
       readonly factsVersion: number;
       /** Order-independent digest of the facts of all members that it knows (see domain/facts-store.ts). u32. */
       readonly viewDigest: number;
+      /** With a quorum: of whom the acking member has had answers, or heard, within its lease. */
+      readonly sightings?: readonly Sighting[];
     }
   | { readonly kind: "foreign"; readonly bytes: Uint8Array };
+
+/** What an acking member knows of another, in ms before its ack, rounded up; null: not within its lease. */
+export interface Sighting {
+  readonly instance: number;
+  /** It answered a question (in a chain of them) that was sent so long ago. */
+  readonly answeredAgoMs: number | null;
+  /** The acking member itself heard it so long ago. */
+  readonly heardAgoMs: number | null;
+}
+
+/** Sightings in one ack: enough for the majority of 255 hosts, and little enough for a datagram. */
+export const SIGHTINGS_MAX = 112;
+export const SIGHTING_AGE_MS_MAX = 0xfffe;
 
 /** One host's facts as they travel: the raw body is relayed unchanged, so unknown fields survive an older relay. */
 export interface FactsEnvelope {

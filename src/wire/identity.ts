@@ -3,7 +3,7 @@
  * Purpose: "vipd" and a msgpack map with short keys; whatever else stands there is foreign and kept as it is. Boundary:
  * never throws. The bytes of a Meta that was read are kept beside the value, so that a relay repeats unknown fields.
  */
-import type { AckPayload, Meta } from "../domain/messages.js";
+import { type AckPayload, type Meta, SIGHTINGS_MAX, type Sighting } from "../domain/messages.js";
 import { ACK_PAYLOAD_BYTES_MAX, META_BYTES_MAX } from "./limits.js";
 import { MsgpackReader, MsgpackWriter } from "./msgpack.js";
 import { fail, reasonOf } from "./problem.js";
@@ -24,11 +24,41 @@ interface Numbers {
   instance: number;
   version: number;
   digest: number;
+  sightings: Sighting[] | null;
+}
+
+/** Instance, answered ms ago, heard ms ago: 4, 2 and 2 bytes, the ages with 0xffff for "not". */
+const SIGHTING_BYTES = 8;
+const NOT_SEEN = 0xffff;
+
+function readSightings(bytes: Uint8Array | null): Sighting[] {
+  if (bytes === null || bytes.length % SIGHTING_BYTES !== 0) fail("bad-field");
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const age = (at: number) => (view.getUint16(at) === NOT_SEEN ? null : view.getUint16(at));
+  const out: Sighting[] = [];
+  for (let at = 0; at < bytes.length; at += SIGHTING_BYTES) {
+    out.push({ instance: view.getUint32(at), answeredAgoMs: age(at + 4), heardAgoMs: age(at + 6) });
+  }
+  return out;
+}
+
+function writeSightings(sightings: readonly Sighting[]): void {
+  const bytes = new Uint8Array(Math.min(sightings.length, SIGHTINGS_MAX) * SIGHTING_BYTES);
+  const view = new DataView(bytes.buffer);
+  for (const [i, { instance, answeredAgoMs, heardAgoMs }] of sightings.slice(0, SIGHTINGS_MAX).entries()) {
+    const at = i * SIGHTING_BYTES;
+    view.setUint32(at, instance);
+    view.setUint16(at + 4, Math.min(answeredAgoMs ?? NOT_SEEN, NOT_SEEN));
+    view.setUint16(at + 6, Math.min(heardAgoMs ?? NOT_SEEN, NOT_SEEN));
+  }
+  writer.byte(0xa1);
+  writer.byte(0x73);
+  writer.bytes(bytes);
 }
 
 /** Null when the map is no map of ours: then the bytes are foreign, magic or not. */
 function readNumbers(bytes: Uint8Array): Numbers | null {
-  const out: Numbers = { format: 0, instance: 0, version: 0, digest: 0 };
+  const out: Numbers = { format: 0, instance: 0, version: 0, digest: 0, sightings: null };
   try {
     const reader = new MsgpackReader(bytes, MAGIC.length);
     for (let pairs = reader.mapHeader(); pairs > 0; pairs--) {
@@ -36,6 +66,7 @@ function readNumbers(bytes: Uint8Array): Numbers | null {
       if (key === "d") out.digest = reader.uint(U32_MAX);
       else if (key === "f") out.format = reader.uint(U32_MAX);
       else if (key === "i") out.instance = reader.uint(U32_MAX);
+      else if (key === "s") out.sightings = readSightings(reader.bytes(SIGHTINGS_MAX * SIGHTING_BYTES));
       else if (key === "v") out.version = reader.uint(U32_MAX);
       else reader.skip();
     }
@@ -92,7 +123,8 @@ export function decodeAckPayload(bytes: Uint8Array | null): AckPayload | null {
   if (bytes.length > ACK_PAYLOAD_BYTES_MAX) fail("too-large");
   const numbers = hasMagic(bytes) ? readNumbers(bytes) : null;
   if (numbers === null) return { kind: "foreign", bytes: new Uint8Array(bytes) };
-  return { kind: "vipd", instance: numbers.instance, factsVersion: numbers.version, viewDigest: numbers.digest };
+  const { instance, version: factsVersion, digest: viewDigest, sightings } = numbers;
+  return { kind: "vipd", instance, factsVersion, viewDigest, ...(sightings === null ? {} : { sightings }) };
 }
 
 export function encodeAckPayload(payload: AckPayload | null): Uint8Array | null {
@@ -102,9 +134,10 @@ export function encodeAckPayload(payload: AckPayload | null): Uint8Array | null 
   if (known !== undefined) return known;
   writer.reset();
   writer.append(MAGIC);
-  writer.map(3);
+  writer.map(payload.sightings === undefined ? 3 : 4);
   writeNumber(0x64, payload.viewDigest);
   writeNumber(0x69, payload.instance);
+  if (payload.sightings !== undefined) writeSightings(payload.sightings);
   writeNumber(0x76, payload.factsVersion);
   const bytes = writer.finish();
   raw.set(payload, bytes);

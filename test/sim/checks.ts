@@ -133,6 +133,18 @@ export function wrongOwner(world: World, voices: VoiceWatch): string | null {
   return null;
 }
 
+/** Null, or who has a quorum though too few run, or lacks one though enough do. */
+export function wrongQuorum(world: World): string | null {
+  const running = world.running();
+  for (const host of running) {
+    const { quorum } = host.group.standing();
+    if (quorum === null || quorum.held === running.length >= quorum.hosts) continue;
+    const has = quorum.held ? "has a quorum" : "lacks its quorum";
+    return `${host} ${has} of ${quorum.hosts}, and ${running.length} hosts run (${quorum.reached} reached)`;
+  }
+  return null;
+}
+
 function stateOf(host: Host, key: string): string {
   const view = host.group.keys().find((candidate) => candidate.spec.key === key);
   return view === undefined ? "not configured" : `${view.state}, ${view.reason}`;

@@ -1,5 +1,5 @@
 /**
- * `npm run sim -- --seed=N --hosts=N --minutes=N [--seeds=COUNT] [--only=a,b]`: plays stories. `--table` measures. A failure
+ * `npm run sim -- --seed=N --hosts=N --minutes=N [--seeds=COUNT] [--only=a,b] [--quorum]`: plays stories. `--table` measures. A failure
  * prints the one command that repeats it, and exits 1.
  */
 import { parseArgs } from "node:util";
@@ -16,6 +16,7 @@ const { values } = parseArgs({
     only: { type: "string", default: "" },
     table: { type: "string", default: "" },
     planted: { type: "string" },
+    quorum: { type: "boolean", default: false },
     "keep-going": { type: "boolean", default: false },
   },
 });
@@ -33,16 +34,25 @@ function playAll(): number {
   let violations = 0;
   const only = values.only === "" ? undefined : values.only.split(",");
   const rest = only === undefined ? "" : ` "--only=${values.only}"`;
+  const withQuorum = values.quorum ? " --quorum" : "";
   for (let each = seed; each < seed + seeds; each++) {
     try {
-      const result = play({ seed: each, hosts, minutes, ...(only === undefined ? {} : { only }) });
+      const result = play({
+        seed: each,
+        hosts,
+        minutes,
+        quorum: values.quorum,
+        ...(only === undefined ? {} : { only }),
+      });
       chapters += result.chapters;
       healedMs.push(...result.healedMs);
     } catch (error) {
       violations += 1;
       const text = error instanceof Error ? (error.name === "Violation" ? error.message : error.stack) : String(error);
       console.error(values["keep-going"] ? text?.split("\n")[0] : text);
-      console.error(`repeat it with: npm run sim -- --seed=${each} --hosts=${hosts} --minutes=${minutes}${rest}`);
+      console.error(
+        `repeat it with: npm run sim -- --seed=${each} --hosts=${hosts} --minutes=${minutes}${rest}${withQuorum}`,
+      );
       if (!values["keep-going"]) return violations;
     }
   }

@@ -81,6 +81,13 @@ export const PLANTS: Readonly<Record<string, readonly Change[]>> = {
   "old evidence silences": [
     { file: "src/domain/ownership/releasing.ts", from: "if (key.heard.at < key.announcedAt) return;", to: "" },
   ],
+  "a quorum's lease dated at the ack": [
+    {
+      file: "src/domain/swim/inbox.ts",
+      from: "this.#parts.quorum.answered(member, payload.instance, sentAt,",
+      to: "this.#parts.quorum.answered(member, payload.instance, now,",
+    },
+  ],
   "no thaw": [
     {
       file: "src/domain/group/group.ts",
@@ -109,7 +116,12 @@ export function plantAndPlay(root: string, plant: string, options: { seed: numbe
       if (!source.includes(from)) throw new Error(`${plant}: ${file} no longer says ${JSON.stringify(from)}`);
       writeFileSync(join(copy, file), source.replace(from, to));
     }
-    const args = [`--seed=${options.seed}`, `--seeds=${options.seeds}`, "--minutes=0.3"];
+    const args = [
+      ...(plant.includes("quorum") ? ["--quorum"] : []),
+      `--seed=${options.seed}`,
+      `--seeds=${options.seeds}`,
+      "--minutes=0.3",
+    ];
     const run = spawnSync(process.execPath, ["--import", "tsx", "test/sim/main.ts", ...args], {
       cwd: copy,
       encoding: "utf8",

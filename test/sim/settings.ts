@@ -7,6 +7,8 @@ export interface SettingsChoice {
   readonly weight?: number;
   /** Addresses of the group "web". */
   readonly addresses?: number;
+  /** A majority of so many hosts. */
+  readonly expect?: number | undefined;
 }
 
 export function settingsOf(choice: SettingsChoice = {}): GroupSettings {
@@ -15,6 +17,7 @@ export function settingsOf(choice: SettingsChoice = {}): GroupSettings {
   return {
     weight: choice.weight ?? 1,
     labels: {},
+    quorum: choice.expect === undefined ? null : { hosts: Math.floor(choice.expect / 2) + 1, expect: choice.expect },
     groups: [
       group({ name: "web", addresses: web, failback }),
       group({ name: "pair", addresses: ["10.0.0.250", "fd00::250"], together: true, failback }),

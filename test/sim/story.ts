@@ -5,10 +5,19 @@
 import type { GroupSettings, GroupSpec } from "../../src/domain/group/types.js";
 import type { Endpoint } from "../../src/domain/messages.js";
 import { PROFILES, type Profile } from "../../src/domain/profile.js";
-import { differingFacts, disagreement, holdLiveness, holdSafety, isEligible, wrongOwner } from "./checks.js";
+import {
+  differingFacts,
+  disagreement,
+  holdLiveness,
+  holdSafety,
+  isEligible,
+  wrongOwner,
+  wrongQuorum,
+} from "./checks.js";
 import type { Host } from "./host.js";
 import { MISFORTUNES } from "./misfortunes.js";
 import { FAIR, type Network } from "./network.js";
+import { QuorumWatch } from "./quorum.js";
 import { between, pickOne, type Random, seeded } from "./random.js";
 import { settingsOf } from "./settings.js";
 import { Violation } from "./violation.js";
@@ -21,6 +30,8 @@ export interface StoryOptions {
   readonly minutes: number;
   /** Only these misfortunes. */
   readonly only?: readonly string[];
+  /** Hosts own only what a majority lets them (law 4). */
+  readonly quorum?: boolean;
 }
 
 export interface StoryResult {
@@ -45,6 +56,7 @@ export class Story {
   readonly random: Random;
   readonly voices: VoiceWatch;
   readonly #hosts: number;
+  readonly #expect: number | undefined;
   readonly #profiles: readonly Profile[];
   readonly #macs = new Map<number, string>();
   readonly #silentSince = new Map<string, number>();
@@ -58,6 +70,7 @@ export class Story {
   constructor(options: StoryOptions) {
     this.random = seeded(options.seed ^ 0x570f);
     this.#hosts = options.hosts;
+    this.#expect = options.quorum === true ? options.hosts : undefined;
     const { random } = this;
     this.#failback = pickOne(random, [{ afterMs: 0 }, { afterMs: 0 }, { afterMs: 3000 }, { afterMs: 20_000 }, "never"]);
     const kind = random();
@@ -72,6 +85,7 @@ export class Story {
     });
     holdSafety(this.world);
     this.voices = new VoiceWatch(this.world);
+    if (this.#expect !== undefined) new QuorumWatch(this.world);
   }
 
   // ------------------------------------------------------------ hosts and their configuration
@@ -99,7 +113,7 @@ export class Story {
 
   settings(name: string): GroupSettings {
     const weight = this.#weights.get(name) ?? 1;
-    return settingsOf({ failback: this.#failback, addresses: this.#addresses, weight });
+    return settingsOf({ failback: this.#failback, addresses: this.#addresses, weight, expect: this.#expect });
   }
 
   weigh(host: Host, weight: number): void {
@@ -193,10 +207,12 @@ export class Story {
     const agreed = holdLiveness(world, slowest * AGREED_WITHIN_VERDICTS, () => disagreement(world));
     const rest = SERVED_WITHIN_MS + slowest + (this.#rivalled ? CONFLICT_OVER_MS : 0);
     this.#rivalled = false;
-    return (
-      agreed +
-      holdLiveness(world, rest, () => disagreement(world) ?? differingFacts(world) ?? wrongOwner(world, this.voices))
-    );
+    return agreed + holdLiveness(world, rest, () => this.#wrong());
+  }
+
+  #wrong(): string | null {
+    const { world, voices } = this;
+    return disagreement(world) ?? differingFacts(world) ?? wrongQuorum(world) ?? wrongOwner(world, voices);
   }
 
   /** Calm: nobody dies without a cause, and what is served stays served, also while it is handed over. */
@@ -207,6 +223,8 @@ export class Story {
     world.note("--- peace");
     world.watch({
       event: (host, event) => {
+        if (calm && event.event === "quorum.lost")
+          throw new Violation(world, `${host} lost its quorum in fair weather`);
         if (!calm || event.event !== "member.dead") return;
         if (this.running().some((other) => other.name === event.fields.member)) {
           throw new Violation(world, `${host} holds ${String(event.fields.member)} dead in fair weather`);

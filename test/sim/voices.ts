@@ -129,6 +129,20 @@ export class VoiceWatch {
     return hosts.some((host) => this.#world.uniqueMs(host.name) < NAMESAKE_MS);
   }
 
+  /** Law 4: with a quorum two voices end with a lease, whatever is cut from whom. */
+  #endureQuorum(address: string, { first, second, since }: Pair): void {
+    const { now } = this.#world;
+    if (!first.settings.quorum || !second.settings.quorum) return;
+    // A clock that stood still dates nothing; where two use one name, more hosts run than are counted; two files elect two.
+    if (first.punctualMs < AFTERMATH_MS || second.punctualMs < AFTERMATH_MS) return;
+    if (this.#ambiguous(...this.#world.hosts)) return;
+    if (now - this.#driftedAt < DRIFT_MS || now - since <= this.#boundMs + CROSSING_MS) return;
+    throw new Violation(
+      this.#world,
+      `two voices for ${address} in spite of the quorum since ${since.toFixed(1)}: ${first} and ${second}`,
+    );
+  }
+
   #endure(key: string, pair: Pair): void {
     const { first, second, since } = pair;
     const address = key.slice(0, key.indexOf(" "));
@@ -137,6 +151,7 @@ export class VoiceWatch {
       return;
     }
     const { now, wire } = this.#world;
+    this.#endureQuorum(address, pair);
     const [a, b] = [first.address.host, second.address.host];
     if (first.punctualMs < AFTERMATH_MS || second.punctualMs < AFTERMATH_MS) return;
     if (this.#ambiguous(first, second)) return;

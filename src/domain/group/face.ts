@@ -1,12 +1,14 @@
 /**
  * The group in words for people: member events and alarms. Boundary: pure text; nothing is decided here.
  */
+import type { Lease } from "../lease.js";
 import { formatEndpoint, type Millis } from "../messages.js";
 import type { Order } from "../orders.js";
 import { STILL_ANSWERS } from "../ownership/claiming.js";
 import type { Key } from "../ownership/key.js";
 import type { OwnershipEvent } from "../ownership/types.js";
 import type { SwimEvent } from "../swim/types.js";
+import { NO_QUORUM } from "./quorum.js";
 
 const STRANGER_SHOWN_MS = 60_000;
 
@@ -35,10 +37,41 @@ export function orderText(order: Order): string {
   }
 }
 
+export interface QuorumView {
+  /** Needed, this host included, and expected in all. */
+  readonly hosts: number;
+  readonly expect: number | null;
+  readonly held: boolean;
+  /** Times that it was lost. */
+  readonly losses: number;
+  /** Proven to have been reached within the lease, this host included. */
+  readonly reached: number;
+  /** Hosts that are known, dead ones included. */
+  readonly known: number;
+}
+
+export interface Standing {
+  readonly ready: boolean;
+  readonly readyReason: string;
+  readonly draining: boolean;
+  readonly lease: Lease;
+  readonly barred: string;
+  readonly quorum: QuorumView | null;
+}
+
+export function lackOf(quorum: QuorumView | null): string {
+  if (quorum === null) return "";
+  const { reached, hosts } = quorum;
+  const catching =
+    reached >= hosts ? "catching up with the group" : `${reached} of ${hosts} hosts answer, itself included`;
+  return `no quorum: ${catching}; this host is silent and owns nothing until it has one`;
+}
+
 export interface AlarmState {
   readonly self: string;
   readonly disputed: readonly string[];
   readonly barred: string;
+  readonly quorum: QuorumView | null;
   readonly drift: readonly { readonly group: string; readonly hosts: readonly string[] }[];
   readonly keys: readonly Key[];
   readonly links: readonly { readonly group: string; readonly reason: string }[];
@@ -55,7 +88,14 @@ export function alarmsOf(state: AlarmState): string[] {
         : `name-conflict: two hosts use the name ${name}: neither of them owns anything`,
     );
   }
-  if (state.barred !== "" && state.barred !== "name-conflict") alarms.push(`not eligible: ${state.barred}`);
+  const { quorum } = state;
+  if (quorum?.expect && quorum.known > quorum.expect) {
+    alarms.push(
+      `expect: ${quorum.known} hosts are known, ${quorum.expect} were expected: two sides of a partition could both have a quorum`,
+    );
+  }
+  if (state.barred === NO_QUORUM) alarms.push(lackOf(quorum));
+  else if (state.barred !== "" && state.barred !== "name-conflict") alarms.push(`not eligible: ${state.barred}`);
   for (const { group, hosts } of state.drift) {
     if (hosts.length === 0) continue;
     alarms.push(`drift: the configuration of group ${group} differs on ${hosts.join(", ")}: no planned moves of it`);

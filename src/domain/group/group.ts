@@ -15,10 +15,12 @@ import { Swim, type SwimStats } from "../swim/index.js";
 import type { MemberView, SwimEvent, SwimInput, SwimOutput } from "../swim/types.js";
 import { askAfterMs } from "../timing.js";
 import { CatchUp } from "./catch-up.js";
+import { type Claimed, ClaimNews, claimant } from "./claim-news.js";
 import { Commands } from "./commands.js";
 import { Disputes } from "./disputes.js";
-import { alarmsOf, memberEvent, orderText } from "./face.js";
+import { alarmsOf, lackOf, memberEvent, orderText, type QuorumView, type Standing } from "./face.js";
 import { COLD_START_MS, composeFacts, Incumbency, linkReason, tellsHeld } from "./own-facts.js";
+import { NO_QUORUM, QuorumStanding } from "./quorum.js";
 import { Readiness } from "./readiness.js";
 import { Roll, settledMember } from "./roll.js";
 import { Settling } from "./settling.js";
@@ -41,6 +43,8 @@ export class Group {
   readonly #roll: Roll;
   readonly #readiness: Readiness;
   readonly #disputes = new Disputes();
+  readonly #quorum: QuorumStanding;
+  readonly #claimNews = new ClaimNews();
   readonly #met = new Set<string>();
   readonly #commands: Commands;
   #settings: GroupSettings;
@@ -63,6 +67,8 @@ export class Group {
     this.#readiness = new Readiness(options.profile.watchIntervalMs);
     const { leaseMs, leaseExtensionMs, catchUpMs, suspectAfterMs, askTimeoutMs } = options.profile;
     this.#lease = new Lease({ leaseMs, extensionMs: leaseExtensionMs, catchUpMs });
+    this.#quorum = new QuorumStanding(leaseMs);
+    this.#quorum.configure(options.settings.quorum ?? null);
     this.#view = new GroupView({
       self: options.name,
       defaultLeaseMs: leaseMs + leaseExtensionMs,
@@ -94,6 +100,7 @@ export class Group {
       },
       now,
     );
+    this.#swim.handle({ kind: "quorum", hosts: this.#quorum.terms?.hosts ?? null }, now);
     this.#sync = new FactsSync(this.#store, {
       swim: (input) => this.#feedSwim(input, this.#now),
       exchange: (to) => this.#out.push({ kind: "exchange", with: to, join: false }),
@@ -110,6 +117,7 @@ export class Group {
     this.#dispatch(input, now);
     // Every turn is a sign of the control plane's health: the timer is for hosts that hear nothing.
     if (this.#healthy) this.#lease.extend(now);
+    this.#judgeQuorum(now);
     this.#settle(now);
     const out = this.#out;
     this.#out = [];
@@ -139,10 +147,13 @@ export class Group {
     return this.#ownership.pending();
   }
 
-  standing(): { ready: boolean; readyReason: string; draining: boolean; lease: Lease; barred: string } {
+  standing(): Standing {
+    const quorum = this.#quorumView();
+    const lacking = this.#readiness.ready && quorum !== null && !quorum.held;
     return {
-      ready: this.#readiness.ready,
-      readyReason: this.#readiness.reason,
+      ready: this.#readiness.ready && !lacking,
+      readyReason: lacking ? lackOf(quorum) : this.#readiness.reason,
+      quorum,
       draining: this.#commands.draining,
       lease: this.#lease,
       barred: this.#barred(this.#now),
@@ -177,6 +188,7 @@ export class Group {
       self: this.#options.name,
       disputed: this.#disputes.names(this.#now),
       barred: this.#barred(this.#now),
+      quorum: this.#quorumView(),
       drift: this.#settings.groups.map((group) => ({ group: group.name, hosts: this.#roll.differing(group.name) })),
       keys: [...this.#ownership.keys()],
       links: this.#settings.groups.map((g) => ({ group: g.name, reason: this.#linkReason(g) })),
@@ -242,6 +254,8 @@ export class Group {
         return;
       case "reconfigure":
         this.#settings = input.settings;
+        this.#quorum.configure(input.settings.quorum ?? null);
+        this.#feedSwim({ kind: "quorum", hosts: this.#quorum.terms?.hosts ?? null }, now);
         this.#configure(now);
         this.#changed();
         return;
@@ -390,9 +404,20 @@ export class Group {
   #said(event: Extract<SwimEvent, { kind: "said" }>, now: Millis): void {
     const { body } = event;
     if (body.kind === "facts") this.#takeFacts([body.facts], now);
+    else if (body.kind === "claimed" && this.#quorum.needsOthers) this.#claimSpread(body, now);
     else if (event.member === null) return;
     else if (body.kind === "facts-request") this.#sync.requested(this.#swim.member(event.member), body.names, now);
     else this.#ownership.claimNoticed({ member: event.member, round: body.round, addresses: body.addresses }, now);
+  }
+
+  /** With a quorum claims travel on: whoever cannot hear the claimer itself hears of it through others. */
+  #claimSpread(claim: Claimed, now: Millis): void {
+    if (!this.#claimNews.spreads(claim, now)) return;
+    this.#feedSwim({ kind: "broadcast", subject: this.#claimNews.subject(claim), body: claim }, now);
+    const member = claimant(claim, this.#swim.member(claim.name));
+    if (member === null) return;
+    const { round, addresses } = claim;
+    this.#ownership.claimNoticed({ member, round, addresses }, now);
   }
 
   #memberEvent(event: Extract<SwimEvent, { kind: "member" }>, now: Millis): void {
@@ -481,7 +506,13 @@ export class Group {
   #caughtUp(now: Millis, options: { alone: boolean }): void {
     if (this.#lease.phase !== "catching-up" || !this.#readiness.ready) return;
     this.#catchUp.end();
+    if (options.alone && this.#quorum.needsOthers) {
+      // Whoever has a quorum is not alone: without a peer's state it would own by an old view. Tried again, in silence.
+      if (this.#lease.catchUpOverdue(now)) this.#beginCatchUp(now);
+      return;
+    }
     this.#lease.caughtUp(now, options);
+    this.#regainQuorum(now);
     const text = options.alone ? "no peer answered: going on alone" : "caught up with the group";
     this.#event("info", "lease.caught-up", { alone: options.alone }, text);
     this.#dirty = true;
@@ -490,10 +521,37 @@ export class Group {
   #becomeReady(reason: string, now: Millis): void {
     this.#readiness.become(reason, now);
     this.#lease.caughtUp(now, { alone: false });
+    this.#regainQuorum(now);
     this.#dirty = true;
     this.#event("info", "group.ready", { reason }, reason);
     for (const member of this.#swim.members()) if (!member.self) this.#greet(member.name, now);
     this.#awaitRest(now);
+  }
+
+  /** Law 4: whoever lacks a quorum owns nothing; whoever has one again asks first what happened meanwhile. */
+  #judgeQuorum(now: Millis): void {
+    const provenAt = this.#swim.quorumAt;
+    if (this.#quorum.lost(provenAt, now)) {
+      this.#dirty = true;
+      this.#event("warn", "quorum.lost", { ...this.#quorumView() }, lackOf(this.#quorumView()));
+    } else if (this.#readiness.ready && this.#lease.phase === "held" && this.#quorum.returns(provenAt, now)) {
+      this.#beginCatchUp(now);
+    }
+  }
+
+  #regainQuorum(now: Millis): void {
+    if (!this.#quorum.regain(this.#swim.quorumAt, now)) return;
+    this.#event("info", "quorum.reached", { ...this.#quorumView() }, "a quorum of hosts answers");
+    this.#readiness.unrest(now);
+    this.#awaitRest(now);
+  }
+
+  #quorumView(): QuorumView | null {
+    const { terms, held, losses } = this.#quorum;
+    if (terms === null) return null;
+    const reached = this.#swim.reachedSince(this.#now - this.#options.profile.leaseMs);
+    const known = this.#swim.members().filter((member) => !member.foreign && member.state !== "left").length;
+    return { ...terms, held, losses, reached, known };
   }
 
   #awaitRest(now: Millis): void {
@@ -503,6 +561,12 @@ export class Group {
   }
 
   #barred(now: Millis): string {
+    const unfit = this.#unfit(now);
+    return unfit === "" && this.#readiness.ready && !this.#quorum.held ? NO_QUORUM : unfit;
+  }
+
+  /** What is wrong with this host itself: unlike a partition (law 9), that unsettles it. */
+  #unfit(now: Millis): string {
     return this.#disputes.has(this.#options.name, now) ? "name-conflict" : this.#lease.unsteady(now);
   }
 
@@ -550,7 +614,7 @@ export class Group {
   #judgeSelf(now: Millis): void {
     const others = this.#roll.others(this.#options.name);
     for (const group of this.#settings.groups) {
-      const eligible = this.#readiness.ready && this.#linkUp(group.name) && this.#barred(now) === "";
+      const eligible = this.#readiness.ready && this.#linkUp(group.name) && this.#unfit(now) === "";
       const at = this.#settling.eligible(group.name, eligible, others, now);
       if (at !== null) this.#arm({ kind: "settle" }, at);
     }
@@ -607,6 +671,7 @@ export class Group {
         const addresses = output.addresses.slice(i, i + 60);
         const body = { kind: "claimed", name, instance, round: output.round, addresses } as const;
         this.#feedSwim({ kind: "tell", member: output.member, body }, this.#now);
+        if (this.#quorum.needsOthers) this.#claimSpread(body, this.#now);
       }
     } else {
       if (output.kind === "own" || output.kind === "silence") this.#dirty ||= this.#hasIncumbents();
@@ -619,7 +684,8 @@ export class Group {
   }
 
   #sendLease(): void {
-    const until = this.#readiness.ready ? this.#lease.until : Number.NEGATIVE_INFINITY;
+    const quorumUntil = this.#quorum.held ? this.#quorum.until(this.#swim.quorumAt) : Number.NEGATIVE_INFINITY;
+    const until = this.#readiness.ready ? Math.min(this.#lease.until, quorumUntil) : Number.NEGATIVE_INFINITY;
     if (until === this.#leaseSent) return;
     this.#leaseSent = until;
     // After what falls silent in this turn, before what is announced in it.

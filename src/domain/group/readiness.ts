@@ -14,6 +14,7 @@ export class Readiness {
   #rested = false;
   #reason = "starting: has not exchanged state with a peer yet";
   #at: Millis = Number.NEGATIVE_INFINITY;
+  #restFrom: Millis = Number.NEGATIVE_INFINITY;
   #viewChangedAt: Millis = Number.NEGATIVE_INFINITY;
 
   constructor(watchIntervalMs: Millis) {
@@ -38,10 +39,18 @@ export class Readiness {
     return this.#at;
   }
 
+  /** Much may have happened unheard: claims wait once more until the view has come to rest. */
+  unrest(now: Millis): void {
+    this.#rested = false;
+    this.#restFrom = now;
+    this.#viewChangedAt = now;
+  }
+
   become(reason: string, now: Millis): void {
     this.#ready = true;
     this.#reason = reason;
     this.#at = now;
+    this.#restFrom = now;
     this.#viewChangedAt = now;
   }
 
@@ -51,7 +60,7 @@ export class Readiness {
 
   /** When to look again, or null: at rest now. */
   awaitRest(alone: boolean, now: Millis): Millis | null {
-    const restAt = Math.min(this.#viewChangedAt + this.#restMs, this.#at + REST_MAX_MS);
+    const restAt = Math.min(this.#viewChangedAt + this.#restMs, this.#restFrom + REST_MAX_MS);
     if (!alone && now < restAt) return restAt;
     this.#rested = true;
     return null;

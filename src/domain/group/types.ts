@@ -23,6 +23,8 @@ export interface GroupSettings {
   readonly weight: number;
   readonly labels: Readonly<Record<string, string>>;
   readonly groups: readonly GroupSpec[];
+  /** Hosts that must be reached for this one to own anything (law 4), and how many there are in all; null: not asked for. */
+  readonly quorum?: { readonly hosts: number; readonly expect: number | null } | null;
 }
 
 export interface GroupOptions {

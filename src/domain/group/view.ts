@@ -36,7 +36,9 @@ export class GroupView implements View {
   }
 
   lastHeardAt(member: string): Millis {
-    return this.#source.member(member)?.lastHeardAt ?? Number.NEGATIVE_INFINITY;
+    const view = this.#source.member(member);
+    // A quorum's witnesses count, too: what they heard of it later than we did may have extended its lease.
+    return view === undefined ? Number.NEGATIVE_INFINITY : Math.max(view.lastHeardAt, view.witnessedAt);
   }
 
   leaseOf(member: string): Millis {

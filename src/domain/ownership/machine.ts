@@ -254,7 +254,9 @@ export class Ownership {
   #rest(key: Key, now: Millis): void {
     const owner = key.elected.owner;
     const state: KeyState = owner === null ? "unowned" : "standby";
-    const reason = owner === null ? "nobody is eligible" : `${owner} is elected`;
+    const { barred } = this.#ctx;
+    const nobody = barred === "" ? "nobody is eligible" : `${barred}: this host owns nothing`;
+    const reason = owner === null ? nobody : `${owner} is elected`;
     if (key.state !== state || key.reason !== reason) enter(this.#ctx, key, state, reason, now);
   }
 

@@ -16,6 +16,7 @@ import { accusationOf, isLive, type Member } from "./members.js";
 import type { Questions } from "./pending.js";
 import { assertNever } from "./precedence.js";
 import type { RoundRobin } from "./probe.js";
+import type { QuorumDuty } from "./quorum.js";
 import type { Reconnects } from "./reconnect.js";
 import type { Relay } from "./relay.js";
 import type { Rivals } from "./rivals.js";
@@ -34,6 +35,7 @@ export interface InboxParts {
   readonly relay: Relay;
   readonly exchanges: Exchanges;
   readonly reconnects: Reconnects;
+  readonly quorum: QuorumDuty;
 }
 
 export class Inbox {
@@ -127,7 +129,10 @@ export class Inbox {
       return;
     }
     this.#ctx.counters.acks += 1;
-    this.#ctx.send(ping.source?.address ?? from, [{ kind: "ack", seqNo: ping.seqNo, payload: this.ackPayload }]);
+    const sightings = this.#parts.quorum.sightings();
+    const payload =
+      sightings === null || this.ackPayload?.kind !== "vipd" ? this.ackPayload : { ...this.ackPayload, sightings };
+    this.#ctx.send(ping.source?.address ?? from, [{ kind: "ack", seqNo: ping.seqNo, payload }]);
     if (ping.source !== null) this.#pinger(ping.source.address, ping.source.name);
   }
 
@@ -211,6 +216,7 @@ export class Inbox {
     member.rttMs = member.rttMs === null ? sampleMs : member.rttMs + (sampleMs - member.rttMs) * RTT_GAIN;
     table.changed(member);
     if (payload?.kind !== "vipd") return;
+    this.#parts.quorum.answered(member, payload.instance, sentAt, payload.sightings ?? []);
     this.#ctx.event({ kind: "ack-payload", member: member.name, payload });
     // It started anew so quickly that nobody noticed: its new self must be learnt, and must learn its old one.
     const restarted = member.meta.kind !== "vipd" || member.meta.instance !== payload.instance;

@@ -30,6 +30,8 @@ export interface Member {
   lastHeardAt: Millis;
   /** When a newer alive was last accepted: second hand, so good against a verdict, but no sign of life for the lease. */
   assuredAt: Millis;
+  /** With a quorum: when somebody who answered us had last heard it, at the latest. */
+  witnessedAt: Millis;
   rttMs: number | null;
   suspicion: Suspicion | null;
   /** When it was last told what it is accused of, so that one talkative suspect gets no volley. */
@@ -101,6 +103,7 @@ export class MemberTable {
       since: of.now,
       lastHeardAt: Number.NEGATIVE_INFINITY,
       assuredAt: of.now,
+      witnessedAt: Number.NEGATIVE_INFINITY,
       rttMs: null,
       suspicion: null,
       toldAt: Number.NEGATIVE_INFINITY,
@@ -169,6 +172,7 @@ export class MemberTable {
       vsn: member.vsn,
       since: member.since,
       lastHeardAt: member.lastHeardAt,
+      witnessedAt: member.witnessedAt,
       rttMs: member.rttMs,
     };
     return member.view;

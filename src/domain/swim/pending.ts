@@ -6,7 +6,7 @@
 import { type Endpoint, formatEndpoint, type Millis } from "../messages.js";
 import type { Context } from "./context.js";
 
-export type Purpose = "watch" | "probe" | "reconnect" | "rival" | "relay";
+export type Purpose = "watch" | "probe" | "reconnect" | "rival" | "relay" | "quorum";
 
 export interface Question {
   readonly seqNo: number;

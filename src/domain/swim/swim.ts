@@ -12,6 +12,7 @@ import { isForeign } from "./members.js";
 import { Questions } from "./pending.js";
 import { assertNever, INCARNATION_MAX } from "./precedence.js";
 import { RoundRobin } from "./probe.js";
+import { QuorumDuty } from "./quorum.js";
 import { Reconnects } from "./reconnect.js";
 import { Relay } from "./relay.js";
 import { Rivals } from "./rivals.js";
@@ -41,6 +42,7 @@ export class Swim {
   readonly #gossip: Gossip;
   readonly #exchanges: Exchanges;
   readonly #reconnects: Reconnects;
+  readonly #quorum: QuorumDuty;
   readonly #inbox: Inbox;
   #started = false;
 
@@ -56,6 +58,7 @@ export class Swim {
     this.#exchanges = new Exchanges(this.#ctx, this.#verdicts);
     this.#reconnects = new Reconnects(this.#ctx, this.#questions, this.#exchanges, this.#rivals);
     this.#reconnects.setSeeds(options.seeds);
+    this.#quorum = new QuorumDuty(this.#ctx, this.#questions);
     this.#inbox = new Inbox(this.#ctx, {
       questions: this.#questions,
       rivals: this.#rivals,
@@ -64,6 +67,7 @@ export class Swim {
       relay: this.#relay,
       exchanges: this.#exchanges,
       reconnects: this.#reconnects,
+      quorum: this.#quorum,
     });
   }
 
@@ -82,6 +86,16 @@ export class Swim {
   member(name: string): MemberView | undefined {
     const member = this.#ctx.table.get(name);
     return member === undefined ? undefined : this.#ctx.table.view(member);
+  }
+
+  /** A quorum of hosts is proven to have been reached at this instant or later (law 4). Infinity: none is asked for. */
+  get quorumAt(): Millis {
+    return this.#quorum.at;
+  }
+
+  /** Hosts proven to have been reached since then, this one included. */
+  reachedSince(since: Millis): number {
+    return this.#quorum.reachedSince(since);
   }
 
   /** Our half of a push/pull; the driver adds the facts. */
@@ -132,6 +146,9 @@ export class Swim {
       case "ack-payload":
         this.#inbox.ackPayload = input.payload;
         return;
+      case "quorum":
+        this.#quorum.set(input.hosts);
+        return;
       case "broadcast":
         this.#broadcast(input.subject, input.body);
         return;
@@ -161,6 +178,7 @@ export class Swim {
       if (!leaving) {
         this.#watch.settle(touched);
         this.#roundRobin.settle(touched);
+        this.#quorum.settle();
       }
       touched.clear();
     }
@@ -176,6 +194,7 @@ export class Swim {
     this.#started = true;
     this.#roundRobin.start();
     this.#exchanges.start();
+    this.#quorum.start();
   }
 
   #timer(timer: SwimTimer): void {
@@ -202,6 +221,9 @@ export class Swim {
         return;
       case "push-pull":
         this.#exchanges.fired(timer.round);
+        return;
+      case "quorum":
+        this.#quorum.fired(timer.round);
         return;
       case "reconnect":
         this.#reconnects.fired(timer.round);
@@ -252,6 +274,7 @@ export class Swim {
     this.#exchanges.thawed();
     this.#gossip.thawed();
     this.#reconnects.thawed();
+    this.#quorum.start();
   }
 
   #leave(): void {

@@ -55,6 +55,8 @@ export interface MemberView {
   readonly since: Millis;
   /** When this host last had a sign of life of it, first hand (its own datagram, ack or stream). -Infinity: never. */
   readonly lastHeardAt: Millis;
+  /** With a quorum: when a member that answered us had last heard it, at the latest. -Infinity: never. */
+  readonly witnessedAt: Millis;
   /** Smoothed round-trip time of direct probes; null until measured. */
   readonly rttMs: number | null;
 }
@@ -68,6 +70,7 @@ export type SwimTimer =
   | { readonly kind: "suspicion"; readonly member: string; readonly incarnation: number; readonly round: number }
   | { readonly kind: "gossip"; readonly round: number }
   | { readonly kind: "push-pull"; readonly round: number }
+  | { readonly kind: "quorum"; readonly round: number }
   | { readonly kind: "reconnect"; readonly round: number };
 
 export type SwimInput =
@@ -85,6 +88,8 @@ export type SwimInput =
   /** Our Meta changed: new incarnation, alive broadcast. */
   | { readonly kind: "meta"; readonly meta: Meta }
   | { readonly kind: "ack-payload"; readonly payload: AckPayload }
+  /** The lease hangs on the answers of so many hosts, this one included (law 4); null: it does not. */
+  | { readonly kind: "quorum"; readonly hosts: number | null }
   /** Spread this to all by gossip. A newer one with the same `subject` replaces an older one. */
   | { readonly kind: "broadcast"; readonly subject: string; readonly body: VipdMessage }
   /** Say this to one member, at once, once. */

@@ -248,7 +248,8 @@ export class Verdicts {
 
   #heardJustNow(member: Member): boolean {
     const { now, profile } = this.#ctx;
-    return isLive(member.state) && !isForeign(member) && now - member.lastHeardAt < profile.suspectAfterMs;
+    const heardAt = Math.max(member.lastHeardAt, member.witnessedAt);
+    return isLive(member.state) && !isForeign(member) && now - heardAt < profile.suspectAfterMs;
   }
 
   #acceptDead(member: Member, claim: DeadMessage, said: "dead" | "left"): void {

@@ -129,7 +129,7 @@ export class WatchDuty {
   }
 
   #silentSince(watch: Watch, member: Member): Millis {
-    return Math.max(watch.floorAt, member.lastHeardAt, member.assuredAt);
+    return Math.max(watch.floorAt, member.lastHeardAt, member.assuredAt, member.witnessedAt);
   }
 
   /** A timer that fires late by more than a retry means that we stood still: that time is nobody's silence. */

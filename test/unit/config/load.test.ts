@@ -54,7 +54,17 @@ describe("a malformed configuration is refused with the path", () => {
     ["constructor", '{"constructor":{"prototype":1}}', "constructor: unknown key"],
     ["unknown key", { ...good, gosip: {} }, 'gosip: unknown key; did you mean "gossip"?'],
     ["key in the wrong place", { ...good, bind: 1 }, "bind: unknown key here; did you mean gossip.bind?"],
-    ["key of a later issue", { ...good, quorum: 2 }, "quorum: unknown key"],
+    ["majority of nobody knows what", { ...good, quorum: "majority" }, 'quorum: "majority" of how many hosts?'],
+    ["a quorum that is no word of ours", { ...good, quorum: "half", expect: 4 }, 'quorum: "half" must be "majority"'],
+    ["a quorum of nobody", { ...good, quorum: 0 }, "quorum: 0 is not possible"],
+    ["a quorum of halves", { ...good, quorum: 1.5 }, "quorum: must be a text or a whole number"],
+    ["a quorum out of reach", { ...good, quorum: 4, expect: 3 }, "quorum: 4 hosts of 3 (expect) can never be reached"],
+    ["expect as text", { ...good, quorum: "majority", expect: "5" }, "expect: must be a whole number"],
+    [
+      "a lease too short for a large quorum",
+      { ...gossip({ timers: { watchIntervalMs: 250, watchTimeoutMs: 60, deadAfterMs: 900 } }), quorum: 20 },
+      "leaseMs must be at least 500 ms (2 x watchIntervalMs)",
+    ],
     ["unknown key of a group", vips({ adresses: [] }), 'vips[0].adresses: unknown key; did you mean "addresses"?'],
     ["vips missing", { gossip: good.gossip }, "vips: is missing"],
     ["vips empty", { ...good, vips: [] }, "vips: is empty: there is nothing to do"],
@@ -291,6 +301,29 @@ describe("what is accepted", () => {
     expect(timing).toEqual({ ...PROFILES.fast, deadAfterMs: 500, stallMs: 440 });
   });
 
+  it.each<[object, unknown]>([
+    [
+      { quorum: "majority", expect: 5 },
+      { hosts: 3, expect: 5 },
+    ],
+    [
+      { quorum: "majority", expect: 4 },
+      { hosts: 3, expect: 4 },
+    ],
+    [
+      { quorum: "majority", expect: 2 },
+      { hosts: 2, expect: 2 },
+    ],
+    [{ quorum: 3 }, { hosts: 3, expect: null }],
+    [
+      { quorum: 3, expect: 5 },
+      { hosts: 3, expect: 5 },
+    ],
+    [{}, null],
+  ])("quorum %j", (keys, expected) => {
+    expect(accept({ ...good, ...keys }).config.quorum).toEqual(expected);
+  });
+
   it("labels with dots in their keys, failback never, and dotted flags", () => {
     const { config } = accept({ ...vips({ failback: "never" }), node: { labels: { "example.com/rack": "r1" } } });
     expect(config.node.labels).toEqual({ "example.com/rack": "r1" });
@@ -308,6 +341,9 @@ describe("what is accepted", () => {
       { absentInterface: "warning" },
       "vips[0].interface: there is no",
     ],
+    ["expect alone", { ...good, expect: 5 }, {}, "expect: without quorum nothing depends on it"],
+    ["a minority", { ...good, quorum: 2, expect: 5 }, {}, "quorum: 2 of 5 hosts are no majority"],
+    ["a majority of two", { ...good, quorum: "majority", expect: 2 }, {}, "quorum: a majority of 2 hosts is both"],
     ["unknown variable", good, { env: { VIPD_GOSSIP_BINF: "x" } }, "did you mean VIPD_GOSSIP_BIND?"],
   ])("with a warning: %s", (_name, config, options, expected) => {
     expect(accept(config, options).warnings.map(formatProblem).join("\n")).toContain(expected);
@@ -326,6 +362,9 @@ describe("what is accepted", () => {
       { ...base, failback: "never" as const },
       { ...base, addresses: ["10.0.0.1"] },
     ];
-    expect(new Set([base, ...others].map(groupDigest)).size).toBe(4);
+    expect(new Set([base, ...others].map((group) => groupDigest(group))).size).toBe(4);
+    const quorums = [null, { hosts: 3, expect: 5 }, { hosts: 3, expect: 4 }, { hosts: 3, expect: null }];
+    expect(new Set(quorums.map((quorum) => groupDigest(base, quorum))).size).toBe(4);
+    expect(groupDigest(base, null)).toBe(groupDigest(base));
   });
 });

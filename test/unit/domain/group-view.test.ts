@@ -8,7 +8,13 @@ function view(leases: Readonly<Record<string, number>>): GroupView {
   return new GroupView({
     self: "a",
     defaultLeaseMs: 550,
-    member: () => ({ lastHeardAt: 1000, since: 1200, state: "dead" }) as unknown as MemberView,
+    member: () =>
+      ({
+        lastHeardAt: 1000,
+        witnessedAt: Number.NEGATIVE_INFINITY,
+        since: 1200,
+        state: "dead",
+      }) as unknown as MemberView,
     facts: (name) => {
       const leaseMs = leases[name];
       return leaseMs === undefined ? undefined : ({ leaseMs, leaseExtensionMs: 0 } as Facts);

@@ -4,7 +4,13 @@
  * Boundary: deterministic; responder and addresses are modelled as the native side's contract says.
  */
 import { Group } from "../../../src/domain/group/group.js";
-import type { GroupInput, GroupOptions, GroupOutput, GroupSpec } from "../../../src/domain/group/types.js";
+import type {
+  GroupInput,
+  GroupOptions,
+  GroupOutput,
+  GroupSettings,
+  GroupSpec,
+} from "../../../src/domain/group/types.js";
 import type { Endpoint, PushPull } from "../../../src/domain/messages.js";
 import { PROFILES } from "../../../src/domain/profile.js";
 import { decodeFacts, encodeFacts, measure } from "../../../src/wire/index.js";
@@ -24,6 +30,7 @@ export interface HostOptions {
   readonly aloneAfterMs?: number;
   /** What an earlier run was told; for the next boot. */
   initial?: GroupOptions["initial"];
+  readonly quorum?: GroupSettings["quorum"];
 }
 
 export class Host {
@@ -64,7 +71,7 @@ export class Host {
         address: this.endpoint,
         instance: Math.floor(world.random() * 2 ** 32),
         profile: PROFILES.lan,
-        settings: { weight: 1, labels: {}, groups: options.groups },
+        settings: { weight: 1, labels: {}, groups: options.groups, quorum: options.quorum ?? null },
         seeds: options.seeds.map((n) => world.endpointOf(n)),
         aloneAfterMs: options.aloneAfterMs ?? 10_000,
         codec: { encode: encodeFacts, decode: decodeFacts },

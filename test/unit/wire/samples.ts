@@ -38,6 +38,20 @@ export const MESSAGES: readonly Message[] = [
   },
   { kind: "ack", seqNo: 5, payload: null },
   { kind: "ack", seqNo: 5, payload: { kind: "vipd", instance: 1, factsVersion: 2, viewDigest: 0x8000_0000 } },
+  {
+    kind: "ack",
+    seqNo: 6,
+    payload: {
+      kind: "vipd",
+      instance: 1,
+      factsVersion: 2,
+      viewDigest: 3,
+      sightings: [
+        { instance: 0xffff_ffff, answeredAgoMs: 0, heardAgoMs: null },
+        { instance: 7, answeredAgoMs: null, heardAgoMs: 0xfffe },
+      ],
+    },
+  },
   { kind: "ack", seqNo: 5, payload: { kind: "foreign", bytes: Uint8Array.of(1, 2, 3) } },
   { kind: "nack", seqNo: 6 },
   { kind: "suspect", incarnation: 7, node: "host-b", from: "host-a" },

@@ -1,0 +1,40 @@
+/**
+ * Claims that travel on through others (with a quorum only): two hosts that cannot talk to each other may both be reached by a
+ * majority, and then the former owner must hear of the new one all the same. Purpose: whose claim a message tells of, and
+ * whether it is to be passed on. Boundary: pure; bounded; what a claim means is ownership's business.
+ */
+import { hashText } from "../hash.js";
+import type { Millis, VipdMessage } from "../messages.js";
+import type { MemberView } from "../swim/types.js";
+
+export type Claimed = Extract<VipdMessage, { kind: "claimed" }>;
+
+/** One claim is passed on once in so long: by then its copies have stopped travelling. */
+const AGAIN_MS = 1000;
+const REMEMBERED_MAX = 256;
+
+export class ClaimNews {
+  readonly #passedAt = new Map<string, Millis>();
+
+  /** What gossip replaces an older copy by. */
+  subject(claim: Claimed): string {
+    const what = hashText([claim.name, claim.instance, ...claim.addresses].join(" "));
+    return `claimed:${claim.name}:${what}`;
+  }
+
+  /** Heard or said now: is it to be spread? */
+  spreads(claim: Claimed, now: Millis): boolean {
+    const key = `${this.subject(claim)}:${claim.round}`;
+    if (now - (this.#passedAt.get(key) ?? Number.NEGATIVE_INFINITY) < AGAIN_MS) return false;
+    this.#passedAt.delete(key);
+    this.#passedAt.set(key, now);
+    if (this.#passedAt.size > REMEMBERED_MAX) this.#passedAt.delete(this.#passedAt.keys().next().value!);
+    return true;
+  }
+}
+
+/** The member that claims, if it is the one that we know by that name. */
+export function claimant(claim: Claimed, member: MemberView | undefined): string | null {
+  if (member === undefined || member.self || member.meta.kind !== "vipd") return null;
+  return member.meta.instance === claim.instance ? member.name : null;
+}
