@@ -8,6 +8,9 @@ import type { Orders } from "./orders.js";
 /** Version of the facts format written by this release. */
 export const FACTS_FORMAT = 1;
 
+/** What `Facts.barred` begins with when the host's own lease lapsed again and again (law 2). */
+export const UNSTEADY = "lease lapsed";
+
 export interface InterfaceFacts {
   readonly name: string;
   /** `02:00:00:00:00:01`, or "" while the interface does not exist. */
@@ -47,7 +50,10 @@ export interface Facts {
   readonly weight: number;
   readonly labels: Readonly<Record<string, string>>;
   readonly draining: boolean;
-  /** Set while this host may own nothing, with the reason ("name-conflict", "lease lapsed again and again"). "" otherwise. */
+  /**
+   * Set while this host may own nothing, with the reason ("name-conflict"); or, if it begins with UNSTEADY, while it should
+   * own nothing as long as a steady host is there. "" otherwise.
+   */
   readonly barred: string;
   /** False until it has exchanged state with a peer or found itself alone: it claims nothing before (law 9). */
   readonly ready: boolean;

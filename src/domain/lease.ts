@@ -3,6 +3,7 @@
  * with the group. Purpose: decide the one deadline that the native thread checks before each frame. Boundary: pure;
  * it says when to exchange state, never with whom.
  */
+import { UNSTEADY } from "./facts.js";
 import type { Millis } from "./messages.js";
 
 export type LeasePhase =
@@ -112,7 +113,7 @@ export class Lease {
   unsteady(now: Millis): string {
     this.#recent = this.#recent.filter((at) => now - at < this.#windowMs);
     if (this.#recent.length < LAPSES_MAX) return "";
-    return `lease lapsed (or held dead and unanswered) ${this.#recent.length} times within ${this.#windowMs / 1000} s`;
+    return `${UNSTEADY} (or held dead and unanswered) ${this.#recent.length} times within ${this.#windowMs / 1000} s`;
   }
 
   #count(now: Millis): void {

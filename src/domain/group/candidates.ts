@@ -3,7 +3,7 @@
  * Boundary: pure reading; the same on every host that holds the same facts.
  */
 import type { Candidate } from "../election.js";
-import type { Facts, GroupFacts } from "../facts.js";
+import { type Facts, type GroupFacts, UNSTEADY } from "../facts.js";
 
 export interface KnownHost {
   readonly name: string;
@@ -36,13 +36,10 @@ export function whyNot(host: KnownHost, identity: GroupIdentity): string | null 
   return null;
 }
 
+/** Hosts whose leases lapse again and again run only if nobody steady does: an unsteady owner is better than none (law 7). */
 export function candidatesOf(hosts: readonly KnownHost[], identity: GroupIdentity): Candidate[] {
-  const runners: Runner[] = [];
-  for (const host of hosts) {
-    if (whyNot(host, identity) !== null) continue;
-    const group = host.facts.groups.find((g) => g.name === identity.name);
-    if (group !== undefined) runners.push({ host, group });
-  }
+  const steady = runnersOf(hosts, identity);
+  const runners = steady.length > 0 ? steady : runnersOf(hosts.map(overlookUnsteadiness), identity);
   const present = new Set(runners.map((runner) => runner.host.instance));
   return runners
     .map(({ host, group }) => ({
@@ -51,6 +48,20 @@ export function candidatesOf(hosts: readonly KnownHost[], identity: GroupIdentit
       behind: group.deferring && host.facts.defersTo.some((instance) => present.has(instance)),
     }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function runnersOf(hosts: readonly KnownHost[], identity: GroupIdentity): Runner[] {
+  const runners: Runner[] = [];
+  for (const host of hosts) {
+    if (whyNot(host, identity) !== null) continue;
+    const group = host.facts.groups.find((g) => g.name === identity.name);
+    if (group !== undefined) runners.push({ host, group });
+  }
+  return runners;
+}
+
+function overlookUnsteadiness(host: KnownHost): KnownHost {
+  return host.facts.barred.startsWith(UNSTEADY) ? { ...host, facts: { ...host.facts, barred: "" } } : host;
 }
 
 /** Members that carry the group with another digest. */

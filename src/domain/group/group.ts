@@ -561,13 +561,22 @@ export class Group {
   }
 
   #barred(now: Millis): string {
-    const unfit = this.#unfit(now);
-    return unfit === "" && this.#readiness.ready && !this.#quorum.held ? NO_QUORUM : unfit;
+    return this.#forbidden(now) || this.#lease.unsteady(now);
+  }
+
+  /** Unsteadiness forbids nothing: the election knows of it, and takes an unsteady host only if there is no other. */
+  #forbidden(now: Millis): string {
+    if (this.#disputed(now)) return "name-conflict";
+    return this.#readiness.ready && !this.#quorum.held ? NO_QUORUM : "";
   }
 
   /** What is wrong with this host itself: unlike a partition (law 9), that unsettles it. */
-  #unfit(now: Millis): string {
-    return this.#disputes.has(this.#options.name, now) ? "name-conflict" : this.#lease.unsteady(now);
+  #unfit(now: Millis): boolean {
+    return this.#disputed(now) || this.#lease.unsteady(now) !== "";
+  }
+
+  #disputed(now: Millis): boolean {
+    return this.#disputes.has(this.#options.name, now);
   }
 
   // ------------------------------------------------------------ facts, elections, deeds
@@ -592,7 +601,7 @@ export class Group {
         this.#spreadOwn(now);
       }
       this.#reelect(now);
-      this.#ownership.setBarred(this.#barred(now), now);
+      this.#ownership.setBarred(this.#forbidden(now), now);
       this.#ownership.setActive(this.#readiness.rested && this.#lease.phase === "held", now);
     }
     const deeds = this.#ownership.flush();
@@ -614,7 +623,7 @@ export class Group {
   #judgeSelf(now: Millis): void {
     const others = this.#roll.others(this.#options.name);
     for (const group of this.#settings.groups) {
-      const eligible = this.#readiness.ready && this.#linkUp(group.name) && this.#unfit(now) === "";
+      const eligible = this.#readiness.ready && this.#linkUp(group.name) && !this.#unfit(now);
       const at = this.#settling.eligible(group.name, eligible, others, now);
       if (at !== null) this.#arm({ kind: "settle" }, at);
     }
