@@ -15,9 +15,9 @@ export const WATCH_PATIENCE = 1.25;
 /** With a quorum of more hosts than these and itself, a host asks so many, and hears of the others in their answers. */
 export const QUORUM_ASKS_DIRECT_MAX = 5;
 
-/** How often a host whose lease hangs on a quorum of so many hosts asks for it. */
-export function quorumAskEveryMs(profile: Pick<Profile, "watchIntervalMs">, hosts: number): Millis {
-  return hosts - 1 <= QUORUM_ASKS_DIRECT_MAX ? profile.watchIntervalMs : profile.watchIntervalMs / 2;
+/** How old a host whose lease hangs on a quorum lets its evidence become before it asks again. */
+export function quorumAskEveryMs(profile: Pick<Profile, "watchIntervalMs">): Millis {
+  return profile.watchIntervalMs / 2;
 }
 
 export function slackMs(profile: Pick<Profile, "deadAfterMs">): Millis {

@@ -94,8 +94,8 @@ export function alarmsOf(state: AlarmState): string[] {
       `expect: ${quorum.known} hosts are known, ${quorum.expect} were expected: two sides of a partition could both have a quorum`,
     );
   }
-  if (state.barred === NO_QUORUM) alarms.push(lackOf(quorum));
-  else if (state.barred !== "" && state.barred !== "name-conflict") alarms.push(`not eligible: ${state.barred}`);
+  if (quorum?.held === false) alarms.push(lackOf(quorum));
+  if (!["", "name-conflict", NO_QUORUM].includes(state.barred)) alarms.push(`not eligible: ${state.barred}`);
   for (const { group, hosts } of state.drift) {
     if (hosts.length === 0) continue;
     alarms.push(`drift: the configuration of group ${group} differs on ${hosts.join(", ")}: no planned moves of it`);

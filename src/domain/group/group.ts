@@ -67,7 +67,7 @@ export class Group {
     this.#readiness = new Readiness(options.profile.watchIntervalMs);
     const { leaseMs, leaseExtensionMs, catchUpMs, suspectAfterMs, askTimeoutMs } = options.profile;
     this.#lease = new Lease({ leaseMs, extensionMs: leaseExtensionMs, catchUpMs });
-    this.#quorum = new QuorumStanding(leaseMs);
+    this.#quorum = new QuorumStanding({ leaseMs, graceMs: options.profile.deadAfterMs - leaseMs });
     this.#quorum.configure(options.settings.quorum ?? null);
     this.#view = new GroupView({
       self: options.name,
@@ -532,16 +532,20 @@ export class Group {
   #judgeQuorum(now: Millis): void {
     const provenAt = this.#swim.quorumAt;
     if (this.#quorum.lost(provenAt, now)) {
+      this.#ownership.lapse(now);
       this.#dirty = true;
       this.#event("warn", "quorum.lost", { ...this.#quorumView() }, lackOf(this.#quorumView()));
     } else if (this.#readiness.ready && this.#lease.phase === "held" && this.#quorum.returns(provenAt, now)) {
       this.#beginCatchUp(now);
     }
+    if (this.#barred(now) !== this.#barredSeen) this.#dirty = true;
   }
 
   #regainQuorum(now: Millis): void {
+    const lacked = this.#quorum.lacking(now);
     if (!this.#quorum.regain(this.#swim.quorumAt, now)) return;
     this.#event("info", "quorum.reached", { ...this.#quorumView() }, "a quorum of hosts answers");
+    if (!lacked) return;
     this.#readiness.unrest(now);
     this.#awaitRest(now);
   }
@@ -567,7 +571,7 @@ export class Group {
   /** Unsteadiness forbids nothing: the election knows of it, and takes an unsteady host only if there is no other. */
   #forbidden(now: Millis): string {
     if (this.#disputed(now)) return "name-conflict";
-    return this.#readiness.ready && !this.#quorum.held ? NO_QUORUM : "";
+    return this.#readiness.ready && this.#quorum.lacking(now) ? NO_QUORUM : "";
   }
 
   /** What is wrong with this host itself: unlike a partition (law 9), that unsettles it. */
@@ -602,7 +606,8 @@ export class Group {
       }
       this.#reelect(now);
       this.#ownership.setBarred(this.#forbidden(now), now);
-      this.#ownership.setActive(this.#readiness.rested && this.#lease.phase === "held", now);
+      const active = this.#readiness.rested && this.#lease.phase === "held" && this.#quorum.held;
+      this.#ownership.setActive(active, now);
     }
     const deeds = this.#ownership.flush();
     for (const output of deeds) this.#takeOwnership(output);

@@ -165,7 +165,7 @@ export class QuorumDuty {
   }
 
   get #everyMs(): Millis {
-    return quorumAskEveryMs(this.#ctx.profile, this.#hosts ?? 1);
+    return quorumAskEveryMs(this.#ctx.profile);
   }
 
   #dueAt(): Millis {

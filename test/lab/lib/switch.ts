@@ -7,6 +7,7 @@ import { sh, shQuiet } from "./shell.js";
 
 export class Switch {
   #sides: readonly (readonly string[])[] = [];
+  #oneWay: { readonly from: readonly string[]; readonly to: readonly string[] } | null = null;
   #gossipCut = false;
 
   /** With `querier` it snoops MLD and asks, as a managed switch does: multicast goes only where a group was joined. */
@@ -46,6 +47,12 @@ export class Switch {
     this.#apply();
   }
 
+  /** What the one side sends does not reach the other; the way back is open. */
+  cutOneWay(from: readonly string[], to: readonly string[]): void {
+    this.#oneWay = { from, to };
+    this.#apply();
+  }
+
   /** Drops the gossip only (UDP and TCP 7979), between all ports. */
   cutGossip(): void {
     this.#gossipCut = true;
@@ -54,6 +61,7 @@ export class Switch {
 
   heal(): void {
     this.#sides = [];
+    this.#oneWay = null;
     this.#gossipCut = false;
     this.#apply();
   }
@@ -66,6 +74,10 @@ export class Switch {
         rules.push(`iifname { ${quoted(from)} } oifname { ${quoted(to)} } drop`);
       });
     });
+    if (this.#oneWay !== null) {
+      const { from, to } = this.#oneWay;
+      rules.push(`iifname { ${quoted(from)} } oifname { ${quoted(to)} } drop`);
+    }
     if (this.#gossipCut) rules.push("udp dport 7979 drop", "tcp dport 7979 drop", "tcp sport 7979 drop");
     const forget = "add table bridge lab\ndelete table bridge lab\n";
     const chain = ["type filter hook forward priority 0", ...rules].join("\n");
