@@ -15,6 +15,7 @@
         "src/os/asker.cc",
         "src/os/filter.cc",
         "src/os/groups.cc",
+        "src/os/host_interfaces.cc",
         "src/os/lease.cc",
         "src/os/link_monitor.cc",
         "src/os/lo_addresses.cc",

@@ -69,6 +69,16 @@ export interface AnnounceRequest {
   readonly roundsMs: readonly number[];
 }
 
+/** How announcements are paced. */
+export interface AnnouncePace {
+  /** Frames a second and interface. */
+  readonly perSecond: number;
+  /** A broadcast from each MAC this often. */
+  readonly refreshMacMs: number;
+  /** Each VIP again this often. */
+  readonly refreshVipMs: number;
+}
+
 export interface AskAnswer {
   readonly address: string;
   readonly mac: string;
@@ -93,6 +103,8 @@ export interface LinkState {
 
 export type ResponderEvent =
   | { readonly kind: "link"; readonly link: LinkState }
+  /** Addresses of an interface other than lo came or went. */
+  | { readonly kind: "addresses" }
   /** Someone else's ARP or NA claims an address of ours or of a watched one. `yielded`: it was the named heir, and we went silent. */
   | {
       readonly kind: "claim";
@@ -144,6 +156,8 @@ export interface Responder {
   /** Addresses whose claims are reported, and whose solicited-node groups are joined, though we do not own them. Replaces the set. */
   watch(addresses: readonly { readonly address: string; readonly interface: string }[]): void;
   announce(request: AnnounceRequest): void;
+  /** Takes effect at once; what is being announced goes on at the new pace. */
+  setAnnounce(pace: AnnouncePace): void;
   /** No frame leaves after this CLOCK_BOOTTIME instant. -Infinity (or 0): silence at once. */
   lease(until: Millis): void;
   /** Asks the wire who has these addresses; answers by our own MACs are left out. Two questions a address, spaced. */

@@ -34,6 +34,7 @@ interface RawEngine {
   watch(places: readonly { readonly address: string; readonly interface: string }[]): void;
   announce(iface: string, addresses: readonly string[], roundsMs: readonly number[]): void;
   setAnnounceRate(framesPerSecond: number): void;
+  setRefresh(macMs: number, vipMs: number): void;
   lease(until: number): void;
   ask(iface: string, addresses: readonly string[], timeoutMs: number): number;
   hold(addresses: readonly string[]): number;
@@ -44,6 +45,14 @@ interface RawEngine {
   stop(): void;
 }
 
+/** An interface and its addresses, as netlink told at one instant. */
+export interface NativeInterface extends LinkState {
+  readonly masterName: string;
+  readonly masterKind: string;
+  readonly ethernet: boolean;
+  readonly addresses: readonly { readonly address: string; readonly prefix: number; readonly ours: boolean }[];
+}
+
 interface Addon {
   Engine: new (
     onBatch: (events: ResponderEvent[], completions: Completion[]) => void,
@@ -51,6 +60,7 @@ interface Addon {
   ) => RawEngine;
   now(): number;
   sdNotify(message: string): string;
+  hostInterfaces(): NativeInterface[];
 }
 
 const require = createRequire(import.meta.url);
@@ -65,6 +75,11 @@ export function bootTimeMs(): number {
 /** One datagram to $NOTIFY_SOCKET (sd_notify(3)). Returns "" when sent, "ENOENT" where there is no service manager, else the errno. */
 export function sdNotify(message: string): string {
   return addon.sdNotify(message);
+}
+
+/** Every interface of this network namespace with its addresses. Throws `ERRNO: …`. */
+export function hostInterfaces(): readonly NativeInterface[] {
+  return addon.hostInterfaces();
 }
 
 /** An engine with promises instead of completions. The two adapters of one daemon share one: they share its lease. */
@@ -137,8 +152,11 @@ export class NativeEngine {
 
 let shared: NativeEngine | null = null;
 
-/** The engine of this process's daemon: its responder and its address holder share one lease. A new one after a stop. */
-export function sharedEngine(): NativeEngine {
-  if (shared === null || shared.stopped) shared = new NativeEngine();
+/**
+ * The engine of this process's daemon: its responder and its address holder share one lease. A new one after a stop;
+ * `options` are the new one's.
+ */
+export function sharedEngine(options: EngineOptions = {}): NativeEngine {
+  if (shared === null || shared.stopped) shared = new NativeEngine(options);
   return shared;
 }

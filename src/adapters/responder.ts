@@ -4,6 +4,7 @@
  * the native thread is silent.
  */
 import type {
+  AnnouncePace,
   AnnounceRequest,
   AskAnswer,
   LinkState,
@@ -17,6 +18,12 @@ import { type NativeEngine, sharedEngine } from "./native.js";
 /** The daemon's responder; `createAddressHolder` shares its engine, and so its lease. */
 export function createResponder(engine: NativeEngine = sharedEngine()): NativeResponder {
   return new NativeResponder(engine);
+}
+
+/** As above, with the pace from the start on. */
+export function createPacedResponder(pace: AnnouncePace): NativeResponder {
+  const { perSecond, refreshMacMs, refreshVipMs } = pace;
+  return new NativeResponder(sharedEngine({ announcePerSecond: perSecond, refreshMacMs, refreshVipMs }));
 }
 
 export class NativeResponder implements Responder {
@@ -59,9 +66,9 @@ export class NativeResponder implements Responder {
     this.#engine.raw.announce(request.interface, request.addresses, request.roundsMs);
   }
 
-  /** Frames a second and interface. */
-  setAnnounceRate(framesPerSecond: number): void {
-    this.#engine.raw.setAnnounceRate(framesPerSecond);
+  setAnnounce(pace: AnnouncePace): void {
+    this.#engine.raw.setAnnounceRate(pace.perSecond);
+    this.#engine.raw.setRefresh(pace.refreshMacMs, pace.refreshVipMs);
   }
 
   lease(until: number): void {

@@ -2,7 +2,6 @@
  * What commands share: exit codes, the options that every command has, problems on stderr, colours on a terminal only.
  * Boundary: no command; imports nothing heavy, since `vipd version` must be quick.
  */
-import { existsSync } from "node:fs";
 import { type Command, Option } from "commander";
 import { leaves } from "../config/schema.js";
 import type { Loaded, Problem } from "../config/types.js";
@@ -55,14 +54,11 @@ export function overridesOf(options: CommonOptions): Record<string, string> {
   return overrides;
 }
 
-/** The kernel's list, not os.networkInterfaces(): that leaves interfaces without addresses out. */
-export function interfaceExists(name: string): boolean {
-  return existsSync(`/sys/class/net/${name}/ifindex`);
-}
-
-export async function load(options: CommonOptions, absentInterface: "problem" | "warning"): Promise<Loaded> {
+/** As rtnetlink lists them: os.networkInterfaces() leaves those without addresses out, and knows no masters. */
+export async function load(options: CommonOptions, pending: "problem" | "warning"): Promise<Loaded> {
   const { loadConfig } = await import("../config/load.js");
-  return loadConfig({ file: options.config, overrides: overridesOf(options), interfaceExists, absentInterface });
+  const { hostInterfaces } = await import("../adapters/native.js");
+  return loadConfig({ file: options.config, overrides: overridesOf(options), host: hostInterfaces(), pending });
 }
 
 export function printProblems(loaded: Loaded, file: string): void {

@@ -1,16 +1,7 @@
 /** `vipd run`: the daemon, in the foreground. A refused configuration is 2, and nothing was started. */
 import { setFlagsFromString } from "node:v8";
 import type { Command } from "commander";
-import {
-  addConfigOption,
-  addOverrides,
-  type CommonOptions,
-  EXIT,
-  interfaceExists,
-  load,
-  overridesOf,
-  printProblems,
-} from "./common.js";
+import { addConfigOption, addOverrides, type CommonOptions, EXIT, load, overridesOf, printProblems } from "./common.js";
 import { readVersion } from "./version.js";
 
 export function addRun(program: Command): void {
@@ -35,6 +26,7 @@ async function run(options: CommonOptions): Promise<void> {
   // At a few dozen turns a second V8 would go on interpreting for minutes: compile at once (a fifth of the CPU at rest).
   setFlagsFromString("--always-sparkplug");
   const { loadConfig } = await import("../config/load.js");
+  const { hostInterfaces } = await import("../adapters/native.js");
   const { runDaemon } = await import("../daemon/run.js");
   process.exitCode = await runDaemon({
     config: loaded.config,
@@ -44,8 +36,8 @@ async function run(options: CommonOptions): Promise<void> {
       loadConfig({
         file: options.config,
         overrides: overridesOf(options),
-        interfaceExists,
-        absentInterface: "warning",
+        host: hostInterfaces(),
+        pending: "warning",
       }),
     version: readVersion().version,
   });

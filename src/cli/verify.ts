@@ -12,7 +12,6 @@ import {
   type CommonOptions,
   complain,
   EXIT,
-  interfaceExists,
   load,
   overridesOf,
   printProblems,
@@ -70,6 +69,7 @@ async function verify(vips: readonly string[], options: VerifyOptions): Promise<
   }
   const targets = await findTargets([...new Set(vips.map((vip) => canonicalAddress(vip)!))], options);
   if (typeof targets === "string") return unknown(targets, options);
+  const { interfaceExists } = await import("../adapters/interfaces.js");
   const absent = [...targets.keys()].find((name) => !interfaceExists(name));
   if (absent !== undefined) return unknown(`there is no interface ${JSON.stringify(absent)} on this host`, options);
   let observations: readonly Observation[];
@@ -100,18 +100,31 @@ async function findTargets(vips: readonly string[], options: VerifyOptions): Pro
     printProblems(loaded, options.config);
     return `${options.config} was refused; name VIPs and --interface to ask without it`;
   }
-  const places = interfacesOfVips(loaded.config);
+  const places = await interfacesOfVips(loaded.config);
   const targets = new Map<string, string[]>();
   for (const vip of vips.length > 0 ? vips : places.keys()) {
-    const name = options.interface ?? places.get(vip);
-    if (name === undefined) return `${vip} is not in ${options.config}: say --interface`;
-    targets.set(name, [...(targets.get(name) ?? []), vip]);
+    const placed = places.get(vip);
+    if (options.interface === undefined && typeof placed === "string") return `${vip}: ${placed}`;
+    const names = options.interface === undefined ? placed : [options.interface];
+    if (names === undefined) return `${vip} is not in ${options.config}: say --interface`;
+    for (const name of names) targets.set(name, [...(targets.get(name) ?? []), vip]);
   }
   return targets;
 }
 
-function interfacesOfVips(config: Config): Map<string, string> {
-  return new Map(config.vips.flatMap((group) => group.addresses.map((address) => [address, group.interface] as const)));
+/** VIP -> its interfaces, or why they are not known. */
+async function interfacesOfVips(config: Config): Promise<Map<string, readonly string[] | string>> {
+  const { hostInterfaces } = await import("../adapters/native.js");
+  const { placeGroup } = await import("../config/host.js");
+  const host = hostInterfaces();
+  return new Map(
+    config.vips.flatMap((group) => {
+      const placed = placeGroup(group, host);
+      return group.addresses.map(
+        (address) => [address, placed.kind === "on" ? placed.interfaces : placed.reason] as const,
+      );
+    }),
+  );
 }
 
 async function observe(

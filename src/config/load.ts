@@ -5,6 +5,7 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
+import { type HostInterface, judgeHost } from "./host.js";
 import { parseJson } from "./json.js";
 import { checkKeyFile, errorText, type FileStat, type Outside } from "./key-file.js";
 import { readKeyRing } from "./keyring.js";
@@ -28,10 +29,10 @@ export interface LoadOptions {
   readonly overrides?: Readonly<Record<string, string>>;
   /** Default: the machine's. */
   readonly hostname?: string;
-  /** Without it, existence is not checked. */
-  readonly interfaceExists?: (name: string) => boolean;
-  /** What an absent interface is: `check` refuses it (the default), `run` and reload wait for it. */
-  readonly absentInterface?: "problem" | "warning";
+  /** This host's interfaces. Without them nothing is held against the host. */
+  readonly host?: readonly HostInterface[];
+  /** What is not there yet, such as an interface: `check` refuses it (the default), `run` and reload wait for it. */
+  readonly pending?: "problem" | "warning";
   readonly readFile?: Outside["readFile"];
   readonly stat?: Outside["stat"];
   /** Groups that the daemon may run with. Default: ours, and the group `vipd` where there is one. */
@@ -44,7 +45,7 @@ export function loadConfig(options: LoadOptions): Loaded {
   if (!read.ok) return { ok: false, problems: [{ path: "", message: read.message }], warnings: [] };
   const layers = layer({ raw: read.value, env: options.env ?? process.env, overrides: options.overrides ?? {} });
   const hasVips = layers.values.has("vips");
-  const vips = readVips(hasVips ? layers.values.get("vips") : [{}], options.interfaceExists);
+  const vips = readVips(hasVips ? layers.values.get("vips") : [{}]);
   const made = makeConfig({ values: layers.values, vips, hostname: options.hostname ?? os.hostname() });
   const config = {
     ...made.config,
@@ -63,7 +64,13 @@ export function loadConfig(options: LoadOptions): Loaded {
     ...made.problems,
   ];
   const warnings: Problem[] = [...layers.warnings, ...made.warnings];
-  (options.absentInterface === "warning" ? warnings : problems).push(...vips.absent);
+  if (options.host !== undefined) {
+    const bindHost = made.config.gossip.bind.host;
+    const found = judgeHost(vips.groups, { host: options.host, paths: vips.paths, bindHost });
+    problems.push(...found.problems);
+    warnings.push(...found.warnings);
+    (options.pending === "warning" ? warnings : problems).push(...found.pending);
+  }
   if (config.gossip.keyFile !== null && !config.gossip.insecure) {
     const daemonGids = options.daemonGids ?? likelyGids(outside);
     const key = checkKeyFile(config.gossip.keyFile, { outside, daemonGids });

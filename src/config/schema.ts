@@ -22,6 +22,7 @@ export interface Schema {
   readonly maxProperties?: number;
   readonly items?: Schema;
   readonly minItems?: number;
+  readonly maxItems?: number;
   readonly minLength?: number;
   readonly maxLength?: number;
   readonly minimum?: number;
@@ -29,6 +30,9 @@ export interface Schema {
   readonly maximum?: number;
 }
 export type JsonType = "string" | "number" | "integer" | "boolean" | "object" | "array" | "null";
+
+/** A list that is longer is no list of uplinks. */
+export const INTERFACES_MAX = 8;
 
 export const GOSSIP_PORT = 7979;
 /** 24 days: what a Node timer can wait. */
@@ -169,11 +173,18 @@ const vip: Schema = {
       examples: [["10.77.0.100", "10.77.0.200-10.77.0.219", "fd77::2:0/124"]],
     },
     interface: {
-      type: "string",
-      description: "Interface on which the VIPs are announced; never `lo`.",
-      minLength: 1,
-      maxLength: 15,
-      examples: ["eth0"],
+      description:
+        "Interface on which the VIPs are announced; or a list: announced on all of them that are up; or `auto`: the one whose subnets hold the addresses. Never `lo`, nor a member of a bond, bridge or VRF.",
+      anyOf: [
+        { type: "string", minLength: 1, maxLength: 15 },
+        {
+          type: "array",
+          minItems: 1,
+          maxItems: INTERFACES_MAX,
+          items: { type: "string", minLength: 1, maxLength: 15 },
+        },
+      ],
+      examples: ["eth0", ["eth0", "eth1"], "auto"],
     },
     together: {
       type: "boolean",
@@ -195,6 +206,13 @@ const vip: Schema = {
       ],
       default: { afterMs: 300_000 },
       examples: [{ afterMs: 300_000 }, "never"],
+    },
+    conflict: {
+      type: "string",
+      description:
+        "When somebody else claims a VIP that is ours: `defend` it (announce, at most once in 10 s), or `yield`: give it up until nobody else answers.",
+      enum: ["defend", "yield"],
+      default: "defend",
     },
     local: {
       type: "boolean",
@@ -238,6 +256,31 @@ export const SCHEMA: Schema & { readonly $schema: string; readonly title: string
       enum: ["manage", "require", "ignore"],
       default: "manage",
     },
+    announce: section("How gratuitous ARP and unsolicited neighbour advertisements are paced.", {
+      perSecond: {
+        type: "integer",
+        description:
+          "Frames a second and interface. An IPv4 address needs two of them. Switches that police ARP want it low.",
+        minimum: 10,
+        maximum: 100_000,
+        default: 5000,
+      },
+      refreshMacMs: {
+        type: "integer",
+        description:
+          "ms. A broadcast from each MAC this often, give or take a tenth: switches forget MACs that are quiet.",
+        minimum: 1000,
+        maximum: DURATION_MS_MAX,
+        default: 60_000,
+      },
+      refreshVipMs: {
+        type: "integer",
+        description: "ms. Each VIP is announced again this often, give or take a tenth, evenly spread.",
+        minimum: 1000,
+        maximum: DURATION_MS_MAX,
+        default: 300_000,
+      },
+    }),
     status: section("What tells of this daemon.", {
       listen: {
         type: ["string", "integer"],

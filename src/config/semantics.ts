@@ -57,6 +57,11 @@ export function makeConfig(input: Omit<Context, "problems" | "warnings">): {
     },
     vips: context.vips.groups,
     quorum,
+    announce: {
+      perSecond: get("announce.perSecond", 5000),
+      refreshMacMs: get("announce.refreshMacMs", 60_000),
+      refreshVipMs: get("announce.refreshVipMs", 300_000),
+    },
     strictArp: get<Config["strictArp"]>("strictArp", "manage"),
     status: { listen, socket },
     log: { level: get<Config["log"]["level"]>("log.level", "info") },
@@ -122,7 +127,9 @@ function readBind(context: Context): Config["gossip"]["bind"] {
   if (bind === null) return { host: null, port: GOSSIP_PORT };
   refuseVip(bind.host, "gossip.bind", context);
   refuseOddHost(bind.host, "gossip.bind", context);
-  const interfaces = [...new Set(context.vips.groups.map((group) => group.interface).filter((name) => name !== ""))];
+  const interfaces = [
+    ...new Set(context.vips.groups.flatMap((group) => (group.interface === "auto" ? [] : group.interface))),
+  ];
   if (bind.host === null && interfaces.length > 1) {
     const list = interfaces.slice(0, 8).join(", ");
     problem(

@@ -72,12 +72,14 @@ function describe(value: unknown): string {
   return show(value);
 }
 
-/** A choice between one object and constants: an object is judged as that object, so that its keys get their paths. */
+/** A choice between types and constants: a value is judged as what it looks like, so that its parts get their paths. */
 function checkAnyOf(value: unknown, schema: Schema, path: string): Problem[] {
   const branches = schema.anyOf ?? [];
   const object = branches.find((branch) => branch.type === "object");
   if (isObject(value) && object !== undefined) return checkShape(value, object, path);
   if (branches.some((branch) => branch.const !== undefined && branch.const === value)) return [];
+  const fitting = branches.find((branch) => typeof branch.type === "string" && isOfType(value, branch.type));
+  if (fitting !== undefined) return checkShape(value, fitting, path);
   const right = (schema.examples ?? []).map(show).join(" or ");
   return [{ path, message: `must be ${right}, is ${describe(value)}` }];
 }
@@ -104,6 +106,9 @@ function checkNumber(value: number, schema: Schema, path: string): Problem[] {
 }
 
 function checkList(value: readonly unknown[], schema: Schema, path: string): Problem[] {
+  if (schema.maxItems !== undefined && value.length > schema.maxItems) {
+    return [{ path, message: `has ${value.length} entries, at most ${schema.maxItems} are possible` }];
+  }
   if (value.length < (schema.minItems ?? 0)) {
     return [
       {

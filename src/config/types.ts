@@ -28,6 +28,7 @@ export interface Config {
   readonly vips: readonly VipGroup[];
   /** Hosts (this one included) that must be reached for any to be owned, and how many there are; null: not asked for. */
   readonly quorum: { readonly hosts: number; readonly expect: number | null } | null;
+  readonly announce: { readonly perSecond: number; readonly refreshMacMs: number; readonly refreshVipMs: number };
   readonly strictArp: "manage" | "require" | "ignore";
   readonly status: {
     readonly listen: { readonly host: string; readonly port: number };
@@ -40,7 +41,9 @@ export interface VipGroup {
   readonly name: string;
   /** Canonical, expanded, in the file's order, without duplicates. */
   readonly addresses: readonly string[];
-  readonly interface: string;
+  /** Announced on all of these that are up; "auto": on the one whose subnets hold the addresses. */
+  readonly interface: readonly string[] | "auto";
+  readonly conflict: "defend" | "yield";
   readonly together: boolean;
   readonly failback: { readonly afterMs: number } | "never";
   readonly local: boolean;

@@ -1,7 +1,7 @@
 /**
  * The groups of VIPs: addresses expanded, fit, and there once only; names unique; interfaces possible. Every item is judged,
  * whatever is wrong with the others, and each problem has the path of the item.
- * Boundary: pure; whether an interface exists is asked through a function that is passed in.
+ * Boundary: pure; what this host has is host.ts's business.
  */
 import { canonicalAddress, type Expansion, expandCidr, expandRange, familyOf, fitForVip } from "../domain/address.js";
 import { joinPath } from "./json.js";
@@ -16,42 +16,35 @@ const FAILBACK_AFTER_MS = 300_000;
 export interface VipsResult {
   readonly groups: readonly VipGroup[];
   readonly problems: readonly Problem[];
-  /** Interfaces that do not exist (now): `check` refuses them, `run` waits for them. */
-  readonly absent: readonly Problem[];
   /** Canonical address -> the path that names it. */
   readonly paths: ReadonlyMap<string, string>;
 }
 
 interface Context {
   readonly problems: Problem[];
-  readonly absent: Problem[];
   readonly paths: Map<string, string>;
   readonly names: Map<string, string>;
-  readonly interfaceExists: ((name: string) => boolean) | undefined;
   tooMany: boolean;
 }
 
-export function readVips(value: unknown, interfaceExists?: (name: string) => boolean): VipsResult {
+export function readVips(value: unknown): VipsResult {
   const problems = [...checkShape(value, SCHEMA.properties!.vips!, "vips")];
   const context: Context = {
     problems,
-    absent: [],
     paths: new Map(),
     names: new Map(),
-    interfaceExists,
     tooMany: false,
   };
   const items = Array.isArray(value) ? value : [];
   const groups = items.map((item, i) => readGroup(isObject(item) ? item : {}, joinPath("vips", i), context));
-  return { groups, problems, absent: context.absent, paths: context.paths };
+  return { groups, problems, paths: context.paths };
 }
 
 /** A group of what is right in `item`; where something is wrong, the shape check or `context` has a problem. */
 function readGroup(item: Record<string, unknown>, path: string, context: Context): VipGroup {
   const name = typeof item.name === "string" ? item.name : "";
   if (name !== "") checkName(name, joinPath(path, "name"), context);
-  const iface = typeof item.interface === "string" ? item.interface : "";
-  if (iface !== "") checkInterface(iface, joinPath(path, "interface"), context);
+  const interfaces = readInterfaces(item.interface, joinPath(path, "interface"), context);
   const addresses: string[] = [];
   const entries = Array.isArray(item.addresses) ? item.addresses : [];
   entries.forEach((entry, i) => {
@@ -64,9 +57,10 @@ function readGroup(item: Record<string, unknown>, path: string, context: Context
   return {
     name,
     addresses,
-    interface: iface,
+    interface: interfaces,
     together: typeof item.together === "boolean" ? item.together : pair,
     failback: failback === "never" ? "never" : { afterMs },
+    conflict: item.conflict === "yield" ? "yield" : "defend",
     local: typeof item.local === "boolean" ? item.local : true,
   };
 }
@@ -86,18 +80,32 @@ function checkName(name: string, path: string, context: Context): void {
   }
 }
 
+function readInterfaces(value: unknown, path: string, context: Context): VipGroup["interface"] {
+  if (value === "auto") return "auto";
+  if (typeof value === "string") {
+    checkInterface(value, path, context);
+    return value === "" ? [] : [value];
+  }
+  const names: string[] = [];
+  for (const [i, name] of (Array.isArray(value) ? value : []).entries()) {
+    if (typeof name !== "string" || name === "") continue;
+    const at = joinPath(path, i);
+    if (name === "auto") context.problems.push({ path: at, message: '"auto" stands alone, not in a list' });
+    else if (names.includes(name)) context.problems.push({ path: at, message: `${show(name)} is named twice` });
+    else checkInterface(name, at, context);
+    names.push(name);
+  }
+  return names;
+}
+
 /** dev_valid_name() of the kernel: not "." or "..", at most 15 bytes, no slash, colon or white space. */
 function checkInterface(name: string, path: string, context: Context): void {
   const fail = (message: string) => context.problems.push({ path, message });
   if (name === "lo")
     fail('must not be "lo": VIPs are announced on an interface that other hosts reach, such as "eth0"');
-  else if (name === "auto") fail('"auto" is not possible yet: name the interface, such as "eth0"');
   else if (new TextEncoder().encode(name).length > 15) return;
   else if (name === "." || name === ".." || /[/:\s\p{Cc}]/u.test(name))
     fail(`${show(name)} cannot be the name of an interface`);
-  else if (context.interfaceExists?.(name) === false) {
-    context.absent.push({ path, message: `there is no interface ${show(name)} on this host` });
-  }
 }
 
 // ---------------------------------------------------------------- addresses

@@ -11,14 +11,15 @@ import { createEventFeed, type EventFeed } from "../adapters/http-events.js";
 import { resolveBind } from "../adapters/interfaces.js";
 import { createLog } from "../adapters/log.js";
 import { createLoopLag, createMetrics } from "../adapters/metrics.js";
+import { hostInterfaces } from "../adapters/native.js";
 import { createResolver, type Resolver } from "../adapters/resolver.js";
-import { createResponder } from "../adapters/responder.js";
+import { createPacedResponder } from "../adapters/responder.js";
 import { createRunDir, type RunDir } from "../adapters/run-dir.js";
 import { createServiceManager } from "../adapters/service-manager.js";
 import { createStrictArp } from "../adapters/strict-arp.js";
 import { formatProblem, loadKeys } from "../config/load.js";
 import type { Config } from "../config/types.js";
-import type { OwnershipEvent } from "../domain/group/types.js";
+import type { GroupSettings, OwnershipEvent } from "../domain/group/types.js";
 import { type Endpoint, formatEndpoint } from "../domain/messages.js";
 import type {
   AddressHolder,
@@ -35,9 +36,11 @@ import { controlHandlers, type ReloadOutcome } from "./control.js";
 import { Engine, reasonOf } from "./engine.js";
 import { Memory } from "./memory.js";
 import type { RunOptions } from "./run.js";
-import { interfacesOf, needsRestart, settingsOf } from "./settings.js";
+import { hasAuto, interfacesOf, needsRestart, settingsOf } from "./settings.js";
 import { instanceText, takeSnapshot } from "./snapshot.js";
 
+/** Interfaces and their addresses change in bursts. */
+const HOST_CHANGED_AFTER_MS = 100;
 /** A stop hands over within this; then it goes, whoever has not taken over. */
 const HAND_OVER_MAX_MS = 5000;
 const GOODBYE_MAX_MS = 500;
@@ -72,6 +75,8 @@ export class Daemon {
   /** Undone in reverse order at the end, or when the start fails half-way. */
   readonly #undo: (() => Promise<void>)[] = [];
   #config: Config;
+  #settings: GroupSettings;
+  #hostTimer: NodeJS.Timeout | undefined;
   #timers: NodeJS.Timeout[] = [];
   #seedsTimer: NodeJS.Timeout | undefined;
   #sysctlAlarm: string | null = null;
@@ -91,10 +96,11 @@ export class Daemon {
     this.#runDir = createRunDir({ socket: config.status.socket });
     this.#memory = new Memory({ node: config.node.name, runDir: this.#runDir, log: this.#log });
     this.#strictArp = createStrictArp({ mode: config.strictArp, stateFile: this.#runDir.file("strict-arp.json") });
-    this.#responder = createResponder();
+    this.#responder = createPacedResponder(config.announce);
+    this.#settings = settingsOf(config, hostInterfaces());
     this.#holder = createAddressHolder();
     const vips = config.vips.flatMap((vip) => vip.addresses);
-    this.#bind = resolveBind(config.gossip.bind, { interfaces: interfacesOf(config), vips });
+    this.#bind = resolveBind(config.gossip.bind, { interfaces: interfacesOf(this.#settings), vips });
     const keys = loadKeys(config);
     const { label } = config.gossip;
     this.#transport = new MemberlistTransport({ bind: this.#bind, keys, label, log: this.#log });
@@ -108,6 +114,7 @@ export class Daemon {
         holder: this.#holder,
         log: this.#log,
         onEvent: (event) => this.#onEvent(event),
+        onHostChanged: () => this.#hostChanged(),
         onLate: (ms) => this.#loopLag.record(ms),
       },
       {
@@ -115,7 +122,7 @@ export class Daemon {
         address: config.gossip.advertise ?? this.#bind,
         instance: this.#instance,
         profile: config.gossip.timing,
-        settings: settingsOf(config),
+        settings: this.#settings,
         seeds: [],
         aloneAfterMs: config.gossip.aloneAfterMs,
         codec: { encode: encodeFacts, decode: decodeFacts },
@@ -164,7 +171,7 @@ export class Daemon {
       this.#log.write("warn", "vip.swept", { addresses: swept }, text);
     }
     this.#undo.push(() => this.#dropHeld());
-    this.#responder.setInterfaces(interfacesOf(config));
+    this.#responder.setInterfaces(interfacesOf(this.#settings));
     for (const link of this.#responder.links()) this.#engine.responderEvents([{ kind: "link", link }]);
     await this.#transport.start(this.#engine.gossipHandlers());
     this.#undo.push(() => this.#transport.stop());
@@ -236,13 +243,36 @@ export class Daemon {
     this.#config = loaded.config;
     this.#log.setLevel(loaded.config.log.level);
     if (!stays.includes("gossip.insecure")) this.#transport.setKeys(keys);
-    this.#responder.setInterfaces(interfacesOf(loaded.config));
-    this.#engine.turn({ kind: "reconfigure", settings: settingsOf(loaded.config) });
+    this.#responder.setAnnounce(loaded.config.announce);
+    this.#reconfigure(settingsOf(loaded.config, hostInterfaces()));
     await this.#resolveSeeds();
     const text = `configuration reloaded${stays.length === 0 ? "" : `, but ${stays.join(", ")} needs a restart`}`;
     this.#log.write(stays.length === 0 ? "info" : "warn", "daemon.reloaded", { needsRestart: stays }, text);
     this.#service.ready(text);
     return { ok: true, problems: [], needsRestart: stays };
+  }
+
+  #reconfigure(settings: GroupSettings): void {
+    this.#settings = settings;
+    this.#responder.setInterfaces(interfacesOf(settings));
+    this.#engine.turn({ kind: "reconfigure", settings });
+  }
+
+  /** An interface or an address came or went: a new one must be silent, too, and "auto" may mean another one now. */
+  #hostChanged(): void {
+    this.#hostTimer ??= setTimeout(() => {
+      this.#hostTimer = undefined;
+      void this.#checkStrictArp();
+      if (hasAuto(this.#config)) this.#placeAgain();
+    }, HOST_CHANGED_AFTER_MS);
+  }
+
+  #placeAgain(): void {
+    const settings = settingsOf(this.#config, hostInterfaces());
+    const text = describePlaces(settings);
+    if (text === describePlaces(this.#settings)) return;
+    this.#log.write("info", "interface.auto", { places: text }, `"auto" means another interface now: ${text}`);
+    this.#reconfigure(settings);
   }
 
   #refuse(problems: string[]): ReloadOutcome {
@@ -271,6 +301,7 @@ export class Daemon {
   async #undoAll(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
     clearTimeout(this.#seedsTimer);
+    clearTimeout(this.#hostTimer);
     for (const undo of this.#undo.splice(0).reverse()) {
       await undo().catch((error: unknown) => {
         this.#log.write("error", "daemon.cleanup-failed", {}, reasonOf(error));
@@ -336,7 +367,7 @@ export class Daemon {
       gossip: this.#transport.stats(),
       responder: this.#responder.stats(),
       links: this.#responder.links(),
-      interfaces: interfacesOf(this.#config),
+      interfaces: interfacesOf(this.#settings),
       alarms,
     });
   }
@@ -373,4 +404,10 @@ export class Daemon {
 
 function randomUniform(): number {
   return randomBytes(4).readUInt32LE() / 2 ** 32;
+}
+
+function describePlaces(settings: GroupSettings): string {
+  return settings.groups
+    .map(({ name, interfaces, waiting }) => `${name}: ${waiting ?? interfaces.join(", ")}`)
+    .join("; ");
 }

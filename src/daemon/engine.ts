@@ -2,10 +2,11 @@
  * The engine: drives the pure group with the real world's input and does the deeds that it returns. Purpose: the one
  * place where decisions become effects. Boundary: decides nothing; one turn at a time, on the event loop.
  */
+import { refusal } from "../config/host.js";
 import { Group } from "../domain/group/group.js";
 import type { GroupInput, GroupOptions, GroupOutput, GroupTimer, OwnershipEvent } from "../domain/group/types.js";
 import type { Endpoint, Millis } from "../domain/messages.js";
-import type { AddressHolder, Clock, GossipTransport, Log, Responder, ResponderEvent } from "../ports.js";
+import type { AddressHolder, Clock, GossipTransport, LinkState, Log, Responder, ResponderEvent } from "../ports.js";
 import { Timers } from "./timers.js";
 
 /** After a gap, the queue counts as drained when a round of the loop brought no datagram; bounded. */
@@ -19,6 +20,8 @@ export interface EngineParts {
   readonly log: Log;
   /** Every event, for counters and for those who follow them over HTTP. */
   readonly onEvent: (event: OwnershipEvent) => void;
+  /** Interfaces, or addresses of theirs, came, went or changed. */
+  readonly onHostChanged: () => void;
   /** The loop woke up so many ms late. */
   readonly onLate: (ms: number) => void;
 }
@@ -29,6 +32,8 @@ export class Engine {
   readonly #timers: Timers<GroupTimer>;
   #wakeUp: NodeJS.Timeout | undefined;
   #datagrams = 0;
+  /** By name, what was reported last. */
+  readonly #links = new Map<string, string>();
   #stopped = false;
   #onLeft: (() => void) | null = null;
   #lastTurnAt = 0;
@@ -177,14 +182,15 @@ export class Engine {
   }
 
   #ask(question: Extract<GroupOutput, { kind: "ask" }>): void {
-    this.#parts.responder.ask(question).then(
-      (answers) => this.turn({ kind: "asked", id: question.id, answers }),
-      (error: unknown) => {
+    const { addresses, timeoutMs } = question;
+    const asked = question.interfaces.map((name) =>
+      this.#parts.responder.ask({ interface: name, addresses, timeoutMs }).catch((error: unknown) => {
         // Nobody can be asked on an interface that is gone; the link's own event takes its eligibility away.
-        this.#event("warn", "wire.ask-failed", { interface: question.interface }, reasonOf(error));
-        this.turn({ kind: "asked", id: question.id, answers: [] });
-      },
+        this.#event("warn", "wire.ask-failed", { interface: name }, reasonOf(error));
+        return [];
+      }),
     );
+    void Promise.all(asked).then((answers) => this.turn({ kind: "asked", id: question.id, answers: answers.flat() }));
   }
 
   /** Law 2: what queued up during a gap is handled before anything that is overdue. */
@@ -198,13 +204,12 @@ export class Engine {
 
   #responderEvent(event: ResponderEvent): void {
     switch (event.kind) {
-      case "link": {
-        const { name, mac, up, carrier } = event.link;
-        const state = event.link.index === 0 ? "is gone" : carrier && up ? "is up" : up ? "has no carrier" : "is down";
-        this.#event("info", "link.changed", { interface: name, mac, up, carrier }, `interface ${name} ${state}`);
-        this.turn({ kind: "link", link: { name, mac: event.link.index === 0 ? "" : mac, up, carrier } });
+      case "link":
+        this.#linkEvent(event.link);
         return;
-      }
+      case "addresses":
+        this.#parts.onHostChanged();
+        return;
       case "claim":
         this.turn({ kind: "claim-heard", address: event.address, mac: event.mac, yielded: event.yielded });
         return;
@@ -235,6 +240,21 @@ export class Engine {
         for (const link of this.#parts.responder.links()) this.#responderEvent({ kind: "link", link });
         return;
     }
+  }
+
+  /** The responder reports links also when it is told to: what is known already is no news. */
+  #linkEvent(link: LinkState): void {
+    const { name, index, mac, up, carrier, mtu } = link;
+    const signature = JSON.stringify(link);
+    if (this.#links.get(name) === signature) return;
+    this.#links.set(name, signature);
+    const refused = refusal({ masterName: link.masterName ?? "", masterKind: link.masterKind ?? "" });
+    const state =
+      index === 0 ? "is gone" : refused !== "" ? refused : carrier && up ? "is up" : up ? "has no carrier" : "is down";
+    const level = index !== 0 && refused !== "" ? "error" : "info";
+    this.#event(level, "link.changed", { interface: name, index, mac, up, carrier, mtu }, `interface ${name} ${state}`);
+    this.turn({ kind: "link", link: { name, mac: index === 0 ? "" : mac, up, carrier, refused } });
+    this.#parts.onHostChanged();
   }
 
   #event(level: OwnershipEvent["level"], event: string, fields: Readonly<Record<string, unknown>>, text: string): void {

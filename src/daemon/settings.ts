@@ -3,20 +3,35 @@
  * Boundary: pure translation.
  */
 import { groupDigest } from "../config/digest.js";
-import type { Config } from "../config/types.js";
-import type { GroupSettings } from "../domain/group/types.js";
+import { type HostInterface, placeGroup } from "../config/host.js";
+import type { Config, VipGroup } from "../config/types.js";
+import type { GroupSettings, GroupSpec } from "../domain/group/types.js";
 
-export function settingsOf(config: Config): GroupSettings {
+/** `host`: its interfaces now; only "auto" asks them. */
+export function settingsOf(config: Config, host: readonly HostInterface[]): GroupSettings {
   return {
     weight: config.node.weight,
     labels: config.node.labels,
-    groups: config.vips.map((vip) => ({ ...vip, digest: groupDigest(vip, config.quorum) })),
+    groups: config.vips.map((vip) => groupSpec(vip, config, host)),
     quorum: config.quorum,
   };
 }
 
-export function interfacesOf(config: Config): string[] {
-  return [...new Set(config.vips.map((vip) => vip.interface))];
+function groupSpec(vip: VipGroup, config: Config, host: readonly HostInterface[]): GroupSpec {
+  const { interface: _, ...rest } = vip;
+  const digest = groupDigest(vip, config.quorum);
+  const placed = placeGroup(vip, host);
+  return placed.kind === "on"
+    ? { ...rest, digest, interfaces: placed.interfaces }
+    : { ...rest, digest, interfaces: [], waiting: placed.reason };
+}
+
+export function interfacesOf(settings: GroupSettings): string[] {
+  return [...new Set(settings.groups.flatMap((group) => group.interfaces))];
+}
+
+export function hasAuto(config: Config): boolean {
+  return config.vips.some((vip) => vip.interface === "auto");
 }
 
 /** Keys that differ and take effect at the next start only; the running daemon goes on with what it has. */

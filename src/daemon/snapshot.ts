@@ -58,7 +58,7 @@ export function takeSnapshot(source: SnapshotSource): StatusSnapshot {
         (address): VipStatus => ({
           address,
           group: key.spec.group,
-          interface: key.spec.interface,
+          interface: key.spec.interfaces.join(),
           owner: key.owner,
           heir: key.heir,
           state: key.state,

@@ -23,8 +23,9 @@ export interface GroupFacts {
   readonly name: string;
   /** Digest of what decides elections in this group: addresses, together, failback. u32. */
   readonly digest: number;
+  /** Names in its configuration, a space between each two (a name holds none): it announces on all that are up. */
   readonly interface: string;
-  /** Interface up with carrier (and whatever later decides it): this host could own VIPs of the group. */
+  /** One of its interfaces up with carrier (and whatever later decides it): this host could own VIPs of the group. */
   readonly eligible: boolean;
   /** Why not, in a few words; "" when eligible. */
   readonly reason: string;

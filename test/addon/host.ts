@@ -25,7 +25,7 @@ const calls: Record<string, (argument: any) => unknown> = {
   release: (places) => responder.release(places),
   watch: (places) => responder.watch(places),
   announce: (request) => responder.announce(request),
-  setAnnounceRate: (rate) => responder.setAnnounceRate(rate),
+  setAnnounce: (pace) => responder.setAnnounce(pace),
   lease: (ms) => responder.lease(ms === 0 ? 0 : bootTimeMs() + ms),
   /** Extends it as the daemon does, until the process ends. */
   keepLease: () => setInterval(() => responder.lease(bootTimeMs() + 450), 50).ref() && undefined,

@@ -29,5 +29,5 @@ export function settingsOf(choice: SettingsChoice = {}): GroupSettings {
 function group(of: Partial<GroupSpec> & Pick<GroupSpec, "name" | "addresses" | "failback">): GroupSpec {
   const { addresses, failback, together = false } = of;
   const digest = hashText(JSON.stringify([addresses, failback, together]));
-  return { interface: "eth0", local: true, together, digest, ...of };
+  return { interfaces: ["eth0"], local: true, together, digest, ...of };
 }

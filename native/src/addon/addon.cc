@@ -1,4 +1,4 @@
-// The addon: one class, Engine (responder, address holder, their lease and outbox), and two functions, now and sdNotify.
+// The addon: one class, Engine (responder, address holder, their lease and outbox), and the functions now, hostInterfaces, sdNotify.
 // The only folder that includes napi.h. The threads below call back through one threadsafe function that carries no data;
 // the clean-up hook joins them before the environment goes, at whatever stage that happens.
 #include "addon/convert.h"
@@ -17,6 +17,7 @@ class Engine : public Napi::ObjectWrap<Engine> {
                         InstanceMethod<&Engine::release>("release"), InstanceMethod<&Engine::watch>("watch"),
                         InstanceMethod<&Engine::announce>("announce"),
                         InstanceMethod<&Engine::set_announce_rate>("setAnnounceRate"),
+                        InstanceMethod<&Engine::set_refresh>("setRefresh"),
                         InstanceMethod<&Engine::lease>("lease"), InstanceMethod<&Engine::ask>("ask"),
                         InstanceMethod<&Engine::hold>("hold"), InstanceMethod<&Engine::drop>("drop"),
                         InstanceMethod<&Engine::sweep>("sweep"), InstanceMethod<&Engine::stats>("stats"),
@@ -164,6 +165,12 @@ class Engine : public Napi::ObjectWrap<Engine> {
     accepted(info, responder_.set_announce_rate(info[0].As<Napi::Number>().DoubleValue()));
   }
 
+  void set_refresh(const Napi::CallbackInfo& info) {
+    require_open(info);
+    const int64_t mac_ns = to_ns(info[0].As<Napi::Number>().DoubleValue());
+    accepted(info, responder_.set_refresh(mac_ns, to_ns(info[1].As<Napi::Number>().DoubleValue())));
+  }
+
   void lease(const Napi::CallbackInfo& info) {
     if (!open_) return;
     if (!lease_.extend(to_ns(info[0].As<Napi::Number>().DoubleValue()))) return;
@@ -255,9 +262,18 @@ Napi::Value notify(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), error == 0 ? "" : errno_name(error));
 }
 
+Napi::Value host_interfaces(const Napi::CallbackInfo& info) {
+  std::vector<HostInterface> found;
+  if (const int error = read_host_interfaces(found)) {
+    throw Napi::Error::New(info.Env(), errno_name(error) + ": cannot list this host's interfaces");
+  }
+  return from_host(info.Env(), found);
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("Engine", Engine::define(env));
   exports.Set("now", Napi::Function::New(env, now, "now"));
+  exports.Set("hostInterfaces", Napi::Function::New(env, host_interfaces, "hostInterfaces"));
   exports.Set("sdNotify", Napi::Function::New(env, notify, "sdNotify"));
   return exports;
 }

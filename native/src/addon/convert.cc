@@ -94,12 +94,34 @@ Napi::Object from_link(Napi::Env env, const LinkState& link) {
   return out;
 }
 
+Napi::Array from_host(Napi::Env env, const std::vector<HostInterface>& host) {
+  Napi::Array out = Napi::Array::New(env, host.size());
+  for (size_t i = 0; i < host.size(); i++) {
+    Napi::Object one = from_link(env, host[i].link);
+    one.Set("ethernet", host[i].ethernet);
+    Napi::Array addresses = Napi::Array::New(env, host[i].addresses.size());
+    for (size_t j = 0; j < host[i].addresses.size(); j++) {
+      Napi::Object address = Napi::Object::New(env);
+      address.Set("address", host[i].addresses[j].address);
+      address.Set("prefix", host[i].addresses[j].prefix);
+      address.Set("ours", host[i].addresses[j].ours);
+      addresses.Set(static_cast<uint32_t>(j), address);
+    }
+    one.Set("addresses", addresses);
+    out.Set(static_cast<uint32_t>(i), one);
+  }
+  return out;
+}
+
 Napi::Object from_event(Napi::Env env, const Event& event) {
   Napi::Object out = Napi::Object::New(env);
   switch (event.kind) {
     case Event::Kind::kLink:
       out.Set("kind", "link");
       out.Set("link", from_link(env, event.link));
+      break;
+    case Event::Kind::kAddresses:
+      out.Set("kind", "addresses");
       break;
     case Event::Kind::kClaim:
       out.Set("kind", "claim");

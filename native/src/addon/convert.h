@@ -4,6 +4,7 @@
 #include <napi.h>
 
 #include "os/outbox.h"
+#include "os/host_interfaces.h"
 #include "os/responder.h"
 
 namespace vipd {
@@ -18,6 +19,7 @@ std::vector<Place> to_places(const Napi::Value& value);
 int64_t to_ns(double ms);
 
 Napi::Object from_link(Napi::Env env, const LinkState& link);
+Napi::Array from_host(Napi::Env env, const std::vector<HostInterface>& host);
 Napi::Object from_event(Napi::Env env, const Event& event);
 Napi::Object from_completion(Napi::Env env, const Completion& completion);
 

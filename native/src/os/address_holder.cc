@@ -201,12 +201,15 @@ void AddressHolder::remove_slice() {
 
 void AddressHolder::read_changes() {
   std::vector<Ip> gone;
+  bool elsewhere = false;
   const int error = monitor_.receive([&](const nlmsghdr& message) {
-    if (message.nlmsg_type != RTM_DELADDR) return;
+    if (message.nlmsg_type != RTM_DELADDR && message.nlmsg_type != RTM_NEWADDR) return;
     Ip ip;
     int index = 0;
     uint8_t protocol = 0;
-    if (!parse_address(message, ip, index, protocol) || index != lo_.lo_index()) return;
+    if (!parse_address(message, ip, index, protocol)) return;
+    if (index != lo_.lo_index()) elsewhere = true;
+    if (index != lo_.lo_index() || message.nlmsg_type != RTM_DELADDR) return;
     const auto it = held_.find(ip);
     if (it == held_.end() || it->second.missing) return;
     set_held(ip, Held{it->second.foreign, true});
@@ -215,6 +218,10 @@ void AddressHolder::read_changes() {
   if (!gone.empty()) restore(gone, true);
   // ENOBUFS: changes were lost, so look at all that we hold.
   if (error == ENOBUFS) verify_all();
+  if (!elsewhere && error != ENOBUFS) return;
+  Event event{};
+  event.kind = Event::Kind::kAddresses;
+  outbox_.post(std::move(event));
 }
 
 void AddressHolder::verify_all() {

@@ -206,6 +206,15 @@ bool Responder::set_announce_rate(double per_second) {
   });
 }
 
+bool Responder::set_refresh(int64_t mac_ns, int64_t vip_ns) {
+  return post([mac_ns, vip_ns](Responder& self) {
+    self.options_.refresh_mac_ns = mac_ns;
+    self.options_.refresh_vip_ns = vip_ns;
+    // The periods that run were the old ones' length: they begin anew.
+    for (auto& [name, port] : self.ports_) port->mac_refresh_due_ns = port->vip_refresh_due_ns = kNever;
+  });
+}
+
 bool Responder::ask(AskRequest request) {
   return post([request = std::move(request)](Responder& self) {
     Port& port = self.port(request.interface);

@@ -68,8 +68,9 @@ void Responder::reconcile_port(Port& port) {
     if (link != nullptr && !link->ethernet) trouble(port, "", EOPNOTSUPP, "not an Ethernet link; nothing is answered on it");
     if (state.master != 0) {
       const std::string kind = state.master_kind.empty() ? "master" : state.master_kind;
-      trouble(port, "", EBUSY, "a member of the " + kind + " " + state.master_name + "; nothing is answered on it, name " +
-              state.master_name + " instead");
+      // What routes for a VRF does not find VIPs on lo; a bridge, bond or team answers itself.
+      const std::string instead = kind == "vrf" ? "" : ", name " + state.master_name + " instead";
+      trouble(port, "", EBUSY, "a member of the " + kind + " " + state.master_name + "; nothing is answered on it" + instead);
     }
     port.was_reported = true;
     port.reported = state;

@@ -9,6 +9,7 @@ import { FactsStore } from "../facts-store.js";
 import { Lease } from "../lease.js";
 import type { Endpoint, Millis, PushPull } from "../messages.js";
 import type { Orders } from "../orders.js";
+import { placesOf } from "../ownership/key.js";
 import { Ownership } from "../ownership/machine.js";
 import type { KeyView, OwnershipEvent, OwnershipOutput } from "../ownership/types.js";
 import { Swim, type SwimStats } from "../swim/index.js";
@@ -19,7 +20,7 @@ import { type Claimed, ClaimNews, claimant } from "./claim-news.js";
 import { Commands } from "./commands.js";
 import { Disputes } from "./disputes.js";
 import { alarmsOf, lackOf, memberEvent, orderText, type QuorumView, type Standing } from "./face.js";
-import { COLD_START_MS, composeFacts, Incumbency, linkReason, tellsHeld } from "./own-facts.js";
+import { COLD_START_MS, composeFacts, Incumbency, linkReason, linksReason, tellsHeld } from "./own-facts.js";
 import { NO_QUORUM, QuorumStanding } from "./quorum.js";
 import { Readiness } from "./readiness.js";
 import { Roll, settledMember } from "./roll.js";
@@ -77,6 +78,7 @@ export class Group {
       names: () => this.#store.envelopes().map((envelope) => envelope.name),
       drifted: (group) => this.#roll.differing(group).length > 0,
       linkUp: (group) => this.#linkUp(group),
+      canCarry: (name) => linkReason(this.#links.get(name), name) === "",
     });
     this.#ownership = new Ownership({
       view: this.#view,
@@ -671,7 +673,7 @@ export class Group {
   }
 
   #linkReason(group: GroupSpec): string {
-    return linkReason(this.#links.get(group.interface), group.interface);
+    return linksReason(group, this.#links);
   }
 
   #takeOwnership(output: OwnershipOutput): void {
@@ -723,7 +725,7 @@ export class Group {
       const heir = key.state === "standby" && key.elected.heir === this.#options.name;
       // Whoever claims must hear of it when somebody else does at the same moment.
       if (!heir && key.state !== "claiming") continue;
-      for (const address of key.spec.addresses) at.push({ address, interface: key.spec.interface });
+      at.push(...placesOf(key));
     }
     const signature = JSON.stringify(at);
     if (signature === this.#watched) return;

@@ -88,12 +88,20 @@ export class Incumbency {
 
 export function linkReason(link: LinkFacts | undefined, name: string): string {
   if (link === undefined || link.mac === "") return `interface ${name} does not exist`;
+  if (link.refused) return `interface ${name} ${link.refused}`;
   if (!link.up) return `interface ${name} is down`;
   return link.carrier ? "" : `interface ${name} has no carrier`;
 }
 
+/** "" where one of the group's interfaces can carry frames, else why none can. */
+export function linksReason(group: GroupSpec, links: ReadonlyMap<string, LinkFacts>): string {
+  if (group.interfaces.length === 0) return group.waiting ?? "no interface";
+  const reasons = group.interfaces.map((name) => linkReason(links.get(name), name));
+  return reasons.includes("") ? "" : reasons.join(", ");
+}
+
 export function composeFacts(state: OwnState, heldOf: (group: GroupSpec) => HeldKey[]): Facts {
-  const names = [...new Set(state.settings.groups.map((group) => group.interface))].sort();
+  const names = [...new Set(state.settings.groups.flatMap((group) => group.interfaces))].sort();
   return {
     format: FACTS_FORMAT,
     weight: state.settings.weight,
@@ -106,15 +114,16 @@ export function composeFacts(state: OwnState, heldOf: (group: GroupSpec) => Held
     defersTo: state.settling.defersTo(),
     interfaces: names.map((name) => {
       const link = state.links.get(name);
-      return { name, mac: link?.mac ?? "", up: link?.up ?? false, carrier: link?.carrier ?? false };
+      const usable = link !== undefined && !link.refused;
+      return { name, mac: link?.mac ?? "", up: usable && link.up, carrier: usable && link.carrier };
     }),
     ...(state.orders === undefined ? {} : { orders: state.orders }),
     groups: state.settings.groups.map((group): GroupFacts => {
-      const reason = linkReason(state.links.get(group.interface), group.interface);
+      const reason = linksReason(group, state.links);
       return {
         name: group.name,
         digest: group.digest,
-        interface: group.interface,
+        interface: group.interfaces.join(" "),
         eligible: reason === "",
         reason,
         ...state.settling.standing(group.name),

@@ -12,7 +12,10 @@ import type { SwimInput, SwimOutput, SwimTimer } from "../swim/types.js";
 export interface GroupSpec {
   readonly name: string;
   readonly digest: number;
-  readonly interface: string;
+  /** Announced on all of them that are up. Empty: `waiting` says for what. */
+  readonly interfaces: readonly string[];
+  /** Why no interface is known yet ("auto" that matches none, or several). */
+  readonly waiting?: string;
   readonly addresses: readonly string[];
   readonly together: boolean;
   readonly failback: { readonly afterMs: number } | "never";
@@ -49,6 +52,8 @@ export interface LinkFacts {
   readonly mac: string;
   readonly up: boolean;
   readonly carrier: boolean;
+  /** Nothing may be answered on it, and why ("is a member of the bridge br0: name br0 instead"). */
+  readonly refused?: string;
 }
 
 export type GroupTimer =

@@ -16,6 +16,7 @@ export interface ViewSource {
   names(): readonly string[];
   drifted(group: string): boolean;
   linkUp(group: string): boolean;
+  canCarry(iface: string): boolean;
 }
 
 export class GroupView implements View {
@@ -66,11 +67,13 @@ export class GroupView implements View {
     return this.#macs.get(mac);
   }
 
-  macOf(member: string, group: string): string | null {
+  macOf(member: string, group: string, at?: string): string | null {
     const facts = this.#source.facts(member);
-    const iface = facts?.groups.find((g) => g.name === group)?.interface;
-    const mac = facts?.interfaces.find((i) => i.name === iface)?.mac;
-    return mac === undefined || mac === "" ? null : mac;
+    const names = facts?.groups.find((g) => g.name === group)?.interface.split(" ") ?? [];
+    const known = names.flatMap((name) => facts?.interfaces.filter((i) => i.name === name && i.mac !== "") ?? []);
+    // Hosts are built alike: the interface of the same name is on the same segment, else the first that can speak is.
+    const best = known.find((i) => i.name === at) ?? known.find((i) => i.up && i.carrier) ?? known[0];
+    return best?.mac ?? null;
   }
 
   drifted(group: string): boolean {
@@ -79,6 +82,10 @@ export class GroupView implements View {
 
   linkUp(group: string): boolean {
     return this.#source.linkUp(group);
+  }
+
+  canCarry(iface: string): boolean {
+    return this.#source.canCarry(iface);
   }
 
   /** Facts changed: what was derived from them is stale. */

@@ -3,7 +3,7 @@
  * state, answer, announce, arm a timer, say what happened. Boundary: no decisions.
  */
 import type { Millis } from "../messages.js";
-import { isLive, type Key, placesOf } from "./key.js";
+import { isLive, type Key } from "./key.js";
 import type { Outbox } from "./outbox.js";
 import type { Questions } from "./questions.js";
 import type { KeyPurpose, KeyState, OwnershipEvent, View } from "./types.js";
@@ -45,13 +45,12 @@ export function enter(ctx: Context, key: Key, state: KeyState, reason: string, n
 
 /** Answers for the key (again), naming the heir whose announcement silences us. Re-arms what had yielded. */
 export function answer(ctx: Context, key: Key): void {
-  key.namedHeir = heirMacOf(ctx, key);
-  const heirMac = key.namedHeir;
-  ctx.out.own(
-    placesOf(key)
-      .filter((at) => !key.evidenced.has(at.address))
-      .map((at) => ({ ...at, heirMac })),
-  );
+  const macs = heirMacs(ctx, key);
+  key.namedHeir = macs.join();
+  const addresses = key.spec.addresses.filter((address) => !key.evidenced.has(address));
+  key.spec.interfaces.forEach((name, i) => {
+    ctx.out.own(addresses.map((address) => ({ address, interface: name, heirMac: macs[i] ?? null })));
+  });
 }
 
 /**
@@ -59,18 +58,32 @@ export function answer(ctx: Context, key: Key): void {
  * a yield of which the news is still on its way.
  */
 export function nameHeir(ctx: Context, key: Key): void {
-  if (heirMacOf(ctx, key) !== key.namedHeir) answer(ctx, key);
+  if (heirMacs(ctx, key).join() !== key.namedHeir) answer(ctx, key);
 }
 
-function heirMacOf(ctx: Context, key: Key): string | null {
+/** One for each of the key's interfaces; null: no heir, or none that is known there. */
+function heirMacs(ctx: Context, key: Key): (string | null)[] {
   const heir = key.state === "releasing" ? key.successor : key.elected.heir;
-  return heir === null ? null : ctx.view.macOf(heir, key.spec.group);
+  return key.spec.interfaces.map((name) => (heir === null ? null : ctx.view.macOf(heir, key.spec.group, name)));
 }
 
 export function announce(ctx: Context, key: Key, now: Millis): void {
   key.announcedAt = now;
   key.owesAnnouncement = false;
-  ctx.out.announce(key.spec.interface, key.spec.addresses, ANNOUNCE_ROUNDS_MS);
+  announceOn(ctx, key, key.spec.addresses, ANNOUNCE_ROUNDS_MS);
+}
+
+/** On every interface that can carry frames; what is down is announced by the responder when it comes back. */
+export function announceOn(
+  ctx: Context,
+  key: Key,
+  addresses: readonly string[],
+  roundsMs: readonly number[],
+  only?: readonly string[],
+): void {
+  for (const name of only ?? key.spec.interfaces) {
+    if (ctx.view.canCarry(name)) ctx.out.announce(name, addresses, roundsMs);
+  }
 }
 
 export function announceAgain(ctx: Context, key: Key, toward: string | null, now: Millis): void {
@@ -97,6 +110,6 @@ export function note(
   more: Record<string, unknown>,
   text: string,
 ): void {
-  const fields = { vip: key.spec.key, group: key.spec.group, interface: key.spec.interface, ...more };
+  const fields = { vip: key.spec.key, group: key.spec.group, interface: key.spec.interfaces.join(), ...more };
   ctx.out.event({ level, event, fields, text });
 }

@@ -22,8 +22,8 @@ export interface Key {
   successor: string | null;
   /** Addresses that we stopped answering for although `owned` or `releasing`: the new owner's announcement was seen. */
   evidenced: Set<string>;
-  /** The heir's MAC that the responder was told last; undefined: it does not answer for the key. */
-  namedHeir: string | null | undefined;
+  /** The heir's MACs that the responder was told last, as `heirMacs` has them; undefined: it does not answer for the key. */
+  namedHeir: string | undefined;
   /** Whose announcement was heard last, and when. */
   heard: { member: string; at: Millis } | null;
   /** A side came back that has not heard our announcement, while it was not clear that the key stays ours (law 8). */
@@ -78,7 +78,8 @@ export function silentFor(key: Key): boolean {
 }
 
 export function placesOf(key: Key, addresses: Iterable<string> = key.spec.addresses): At[] {
-  return Array.from(addresses, (address) => ({ address, interface: key.spec.interface }));
+  const all = [...addresses];
+  return key.spec.interfaces.flatMap((name) => all.map((address) => ({ address, interface: name })));
 }
 
 export function isLive(view: View, member: string | null): member is string {

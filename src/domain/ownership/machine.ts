@@ -10,7 +10,7 @@ import { announceAgain, arm, type Context, enter, mayClaim, note } from "./conte
 import { isLive, type Key, newKey, silentFor, viewOf } from "./key.js";
 import { Outbox } from "./outbox.js";
 import { Questions } from "./questions.js";
-import { keep, leave, letGo, nudge, takeBack } from "./releasing.js";
+import { keep, leave, letGo, nudge, relocate, takeBack } from "./releasing.js";
 import { memberClaims, settleRivalry, stranger } from "./rivals.js";
 import type { Answer, KeyPurpose, KeySpec, KeyState, KeyTimer, KeyView, OwnershipOutput, View } from "./types.js";
 
@@ -45,6 +45,7 @@ export class Ownership {
       const spec = wanted.get(key.spec.key);
       if (spec !== undefined && sameSpec(spec, key.spec)) {
         wanted.delete(spec.key);
+        relocate(this.#ctx, key, spec, now);
       } else this.#retire(key, now);
     }
     for (const spec of wanted.values()) {
@@ -301,10 +302,5 @@ export class Ownership {
 }
 
 function sameSpec(a: KeySpec, b: KeySpec): boolean {
-  return (
-    a.group === b.group &&
-    a.interface === b.interface &&
-    a.local === b.local &&
-    a.addresses.join() === b.addresses.join()
-  );
+  return a.group === b.group && a.local === b.local && a.addresses.join() === b.addresses.join();
 }

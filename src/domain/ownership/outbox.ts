@@ -24,9 +24,11 @@ export class Outbox {
 
   silence(at: readonly At[]): void {
     for (const place of at) {
-      this.#silence.set(place.address, place);
-      this.#own.delete(place.address);
-      for (const announcement of this.#announce.values()) announcement.addresses.delete(place.address);
+      this.#silence.set(placeKey(place), place);
+      this.#own.delete(placeKey(place));
+      for (const announcement of this.#announce.values()) {
+        if (announcement.interface === place.interface) announcement.addresses.delete(place.address);
+      }
     }
   }
 
@@ -42,7 +44,7 @@ export class Outbox {
   }
 
   own(intents: readonly OwnIntentValue[]): void {
-    for (const intent of intents) this.#own.set(intent.address, intent);
+    for (const intent of intents) this.#own.set(placeKey(intent), intent);
   }
 
   announce(iface: string, addresses: readonly string[], roundsMs: readonly number[]): void {
@@ -63,8 +65,8 @@ export class Outbox {
     this.#exchange.add(member);
   }
 
-  ask(id: number, iface: string, addresses: readonly string[], timeoutMs: number): void {
-    this.#rest.push({ kind: "ask", id, interface: iface, addresses, timeoutMs });
+  ask(id: number, interfaces: readonly string[], addresses: readonly string[], timeoutMs: number): void {
+    this.#rest.push({ kind: "ask", id, interfaces, addresses, timeoutMs });
   }
 
   arm(timer: KeyTimer, at: Millis): void {
@@ -97,4 +99,8 @@ export class Outbox {
     this.#rest = [];
     return out;
   }
+}
+
+function placeKey(at: At): string {
+  return `${at.address} ${at.interface}`;
 }

@@ -24,7 +24,7 @@ interface Question {
   readonly id: number;
   /** Member whose suspicion it was asked in; null: one key's own question. */
   readonly about: string | null;
-  readonly interface: string;
+  readonly interfaces: readonly string[];
   readonly addresses: string[];
   readonly waiting: Set<string>;
   readonly askedAt: Millis;
@@ -40,7 +40,7 @@ export class Questions {
   readonly #open = new Map<number, Question>();
   readonly #aboutMember = new Map<string, Question[]>();
   readonly #ofKey = new Map<string, Question>();
-  /** Questions of single keys in this turn, one an interface: asked together in `flush`. */
+  /** Questions of single keys in this turn, one for each list of interfaces: asked together in `flush`. */
   readonly #batch = new Map<string, Question>();
   #nextId = 1;
 
@@ -61,13 +61,18 @@ export class Questions {
     this.#out.arm({ kind: "question", member }, Math.max(silentSince + askAfterMs, heardAt + view.leaseOf(member)));
   }
 
-  /** Asks for the keys that this host would inherit from a suspect, at most a sample an interface. */
+  /** Asks for the keys that this host would inherit from a suspect, at most a sample for each list of interfaces. */
   ask(member: string, keys: readonly Key[], now: Millis): void {
-    const byInterface = new Map<string, Key[]>();
-    for (const key of keys) byInterface.set(key.spec.interface, [...(byInterface.get(key.spec.interface) ?? []), key]);
-    const questions = [...byInterface].map(([iface, some]) => {
-      const question = this.#put(member, iface, sample(some), now, new Set(some.map((key) => key.spec.key)));
-      this.#out.ask(question.id, iface, question.addresses, this.#options.askTimeoutMs);
+    const byPlace = new Map<string, Key[]>();
+    for (const key of keys) {
+      const some = byPlace.get(key.spec.interfaces.join());
+      if (some === undefined) byPlace.set(key.spec.interfaces.join(), [key]);
+      else some.push(key);
+    }
+    const questions = [...byPlace.values()].map((some) => {
+      const { interfaces } = some[0]!.spec;
+      const question = this.#put(member, interfaces, sample(some), now, new Set(some.map((key) => key.spec.key)));
+      this.#out.ask(question.id, this.#usable(interfaces), question.addresses, this.#options.askTimeoutMs);
       return question;
     });
     this.#aboutMember.set(member, questions);
@@ -92,8 +97,9 @@ export class Questions {
       if (question.about === null) this.#ofKey.delete(key.spec.key);
       return question.answers.filter((answer) => key.spec.addresses.includes(answer.address));
     }
-    const question = this.#batch.get(key.spec.interface) ?? this.#put(null, key.spec.interface, [], now);
-    this.#batch.set(key.spec.interface, question);
+    const place = key.spec.interfaces.join();
+    const question = this.#batch.get(place) ?? this.#put(null, key.spec.interfaces, [], now);
+    this.#batch.set(place, question);
     question.addresses.push(...key.spec.addresses);
     question.waiting.add(key.spec.key);
     this.#ofKey.set(key.spec.key, question);
@@ -103,9 +109,15 @@ export class Questions {
   /** Asks what single keys wanted to know in this turn. */
   flush(): void {
     for (const question of this.#batch.values()) {
-      this.#out.ask(question.id, question.interface, question.addresses, this.#options.askTimeoutMs);
+      this.#out.ask(question.id, this.#usable(question.interfaces), question.addresses, this.#options.askTimeoutMs);
     }
     this.#batch.clear();
+  }
+
+  /** Whatever is down answers nothing; where all are, the question is put all the same, and nobody answers it. */
+  #usable(interfaces: readonly string[]): readonly string[] {
+    const up = interfaces.filter((name) => this.#options.view.canCarry(name));
+    return up.length > 0 ? up : interfaces;
   }
 
   /** Returns the keys that waited for it. */
@@ -120,7 +132,7 @@ export class Questions {
 
   #put(
     about: string | null,
-    iface: string,
+    interfaces: readonly string[],
     addresses: readonly string[],
     now: Millis,
     covers: ReadonlySet<string> = new Set(),
@@ -129,7 +141,7 @@ export class Questions {
     const question: Question = {
       id,
       about,
-      interface: iface,
+      interfaces,
       addresses: [...addresses],
       waiting: new Set(),
       askedAt: now,

@@ -4,8 +4,19 @@
  */
 import type { Millis } from "../messages.js";
 import { beginClaim } from "./claiming.js";
-import { announce, answer, arm, type Context, enter, nameHeir, note } from "./context.js";
+import {
+  ANNOUNCE_ROUNDS_MS,
+  announce,
+  announceOn,
+  answer,
+  arm,
+  type Context,
+  enter,
+  nameHeir,
+  note,
+} from "./context.js";
 import { isLive, type Key, placesOf, silentFor } from "./key.js";
+import type { KeySpec } from "./types.js";
 
 /** A former owner goes on accepting for so long after it went silent, unless the second round is heard before. */
 const ACCEPT_AFTER_SILENCE_MS = 1500;
@@ -91,7 +102,7 @@ export function takeBack(ctx: Context, key: Key, now: Millis): void {
 /** The hand-over takes long: does the successor wait for nothing because it serves already? One announcement asks. */
 export function nudge(ctx: Context, key: Key, now: Millis): void {
   if (key.state !== "releasing" || key.evidenced.size > 0) return;
-  if (isLive(ctx.view, key.successor)) ctx.out.announce(key.spec.interface, key.spec.addresses, [0]);
+  if (isLive(ctx.view, key.successor)) announceOn(ctx, key, key.spec.addresses, [0]);
   arm(ctx, key, "nudge", now + NUDGE_MS);
 }
 
@@ -102,6 +113,29 @@ export function evidence(ctx: Context, key: Key, addresses: readonly string[], n
   for (const address of fresh) key.evidenced.add(address);
   ctx.out.silence(placesOf(key, fresh));
   if (silentFor(key)) arm(ctx, key, "drop", now + ACCEPT_AFTER_SILENCE_MS);
+}
+
+/** Other interfaces for the same addresses: silent where it is no longer announced, heard where it now is, and never off lo. */
+export function relocate(ctx: Context, key: Key, spec: KeySpec, now: Millis): void {
+  const former = key.spec.interfaces;
+  const lost = former.filter((name) => !spec.interfaces.includes(name));
+  const gained = spec.interfaces.filter((name) => !former.includes(name));
+  if (lost.length === 0 && gained.length === 0) {
+    key.spec = spec;
+    return;
+  }
+  const answers = key.state === "owned" || key.state === "releasing";
+  if (answers && lost.length === former.length) {
+    // Nowhere where it was: that is another segment, where the wire must be asked first (law 5).
+    letGo(ctx, key, "announced on another interface now", now);
+    key.spec = spec;
+    return;
+  }
+  if (answers) ctx.out.silence(lost.flatMap((name) => spec.addresses.map((address) => ({ address, interface: name }))));
+  key.spec = spec;
+  if (!answers) return;
+  answer(ctx, key);
+  announceOn(ctx, key, spec.addresses, ANNOUNCE_ROUNDS_MS, gained);
 }
 
 /** Silent at once, and off lo. */

@@ -4,7 +4,7 @@
  */
 import type { Millis } from "../messages.js";
 import { apply } from "./claiming.js";
-import { announceAgain, arm, CLAIM_AGAIN_MS, type Context, mayClaim, note } from "./context.js";
+import { announceAgain, announceOn, arm, CLAIM_AGAIN_MS, type Context, mayClaim, note } from "./context.js";
 import { isLive, type Key, silentFor } from "./key.js";
 import { evidence, leave, letGo } from "./releasing.js";
 
@@ -74,5 +74,5 @@ export function stranger(ctx: Context, key: Key, mac: string, now: Millis): void
   if (key.state !== "owned" || now - key.defendedAt < DEFEND_INTERVAL_MS) return;
   key.defendedAt = now;
   note(ctx, "error", "vip.conflict", key, { mac }, `a stranger with MAC ${mac} claims ${key.spec.key}: defending it`);
-  ctx.out.announce(key.spec.interface, key.spec.addresses, [0]);
+  announceOn(ctx, key, key.spec.addresses, [0]);
 }

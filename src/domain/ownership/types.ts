@@ -9,7 +9,8 @@ export type KeyState = "standby" | "claiming" | "owned" | "releasing" | "conflic
 export interface KeySpec {
   readonly key: string;
   readonly group: string;
-  readonly interface: string;
+  /** Announced on all of these that can carry frames; asked on all of them. Empty: none is known yet. */
+  readonly interfaces: readonly string[];
   /** Put the addresses on lo while owned. */
   readonly local: boolean;
   readonly addresses: readonly string[];
@@ -28,12 +29,14 @@ export interface View {
   draining(member: string): boolean;
   /** The member whose interface has this MAC, dead ones included. */
   memberByMac(mac: string): string | undefined;
-  /** The MAC with which the member would announce the group, or null. */
-  macOf(member: string, group: string): string | null;
+  /** The MAC with which the member would announce the group on the segment of our `at` (its best guess without), or null. */
+  macOf(member: string, group: string, at?: string): string | null;
   /** Some member carries the group with another digest: no planned moves. */
   drifted(group: string): boolean;
-  /** This host's interface of the group can carry frames. */
+  /** One of this host's interfaces of the group can carry frames. */
   linkUp(group: string): boolean;
+  /** This one can. */
+  canCarry(iface: string): boolean;
 }
 
 export type KeyTimer =
@@ -77,7 +80,7 @@ export type OwnershipOutput =
   | {
       readonly kind: "ask";
       readonly id: number;
-      readonly interface: string;
+      readonly interfaces: readonly string[];
       readonly addresses: readonly string[];
       readonly timeoutMs: number;
     }

@@ -11,7 +11,7 @@ function cluster(names: string, more: Partial<GroupSpec> = {}, seed = 1): World 
   const group: GroupSpec = {
     name: "web",
     digest: 1,
-    interface: "eth0",
+    interfaces: ["eth0"],
     addresses: ADDRESSES,
     together: false,
     failback: { afterMs: 0 },

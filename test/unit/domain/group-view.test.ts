@@ -22,6 +22,7 @@ function view(leases: Readonly<Record<string, number>>): GroupView {
     names: () => Object.keys(leases),
     drifted: () => false,
     linkUp: () => true,
+    canCarry: () => true,
   });
 }
 

@@ -8,7 +8,7 @@ function spec(more: Partial<GroupSpec> = {}): GroupSpec {
   return {
     name: "web",
     digest: 1,
-    interface: "eth0",
+    interfaces: ["eth0"],
     addresses: ADDRESSES,
     together: false,
     failback: { afterMs: 0 },

@@ -21,9 +21,10 @@ function world() {
     macOf: (member) => MACS.get(member) ?? null,
     drifted: () => false,
     linkUp: () => true,
+    canCarry: () => true,
   };
   const machine = new Ownership({ view, suspectAfterMs: 350, askAfterMs: 655, askTimeoutMs: 90 });
-  machine.configure([{ key: V, group: "web", interface: "eth0", local: true, addresses: [V] }], 0);
+  machine.configure([{ key: V, group: "web", interfaces: ["eth0"], local: true, addresses: [V] }], 0);
   machine.setActive(true, 0);
   const take = <K extends OwnershipOutput["kind"]>(kind: K) =>
     machine.flush().filter((output): output is Extract<OwnershipOutput, { kind: K }> => output.kind === kind);

@@ -23,7 +23,7 @@ class World implements View {
   #out: OwnershipOutput[] = [];
 
   constructor(options: { together?: boolean } = {}) {
-    const spec = { group: "web", interface: "eth0", local: true };
+    const spec = { group: "web", interfaces: ["eth0"], local: true };
     this.machine.configure(
       options.together ? [{ key: "web", addresses: [V, "fd00::1"], ...spec }] : [{ key: V, addresses: [V], ...spec }],
       0,
@@ -53,6 +53,9 @@ class World implements View {
   }
   drifted() {
     return this.drift;
+  }
+  canCarry() {
+    return true;
   }
   linkUp() {
     return this.link;
@@ -351,7 +354,7 @@ describe("ownership: configurations that differ", () => {
 describe("ownership: a new configuration", () => {
   it("leaves an unchanged VIP alone and lets go of one that is gone", () => {
     const world = new World().own();
-    const spec = { key: V, addresses: [V], group: "web", interface: "eth0", local: true };
+    const spec = { key: V, addresses: [V], group: "web", interfaces: ["eth0"], local: true };
     world.machine.configure([spec], 10);
     expect(world.kinds()).toEqual([]);
     expect(world.key.state).toBe("owned");

@@ -124,7 +124,7 @@ function group(names: string, expected: number): World {
   const spec: GroupSpec = {
     name: "web",
     digest: 1,
-    interface: "eth0",
+    interfaces: ["eth0"],
     addresses: VIPS,
     together: false,
     failback: { afterMs: 0 },
