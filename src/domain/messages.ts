@@ -52,6 +52,8 @@ export type AckPayload =
       readonly factsVersion: number;
       /** Order-independent digest of the facts of all members that it knows (see domain/facts-store.ts). u32. */
       readonly viewDigest: number;
+      /** Number of the acking member's latest question: what it asks from now on is newer than anything recorded before. */
+      readonly asked?: number;
       /** With a quorum: of whom the acking member has had answers, or heard, within its lease. */
       readonly sightings?: readonly Sighting[];
     }

@@ -25,6 +25,7 @@ interface Numbers {
   version: number;
   digest: number;
   sightings: Sighting[] | null;
+  asked: number | null;
 }
 
 /** Instance, answered ms ago, heard ms ago: 4, 2 and 2 bytes, the ages with 0xffff for "not". */
@@ -58,7 +59,7 @@ function writeSightings(sightings: readonly Sighting[]): void {
 
 /** Null when the map is no map of ours: then the bytes are foreign, magic or not. */
 function readNumbers(bytes: Uint8Array): Numbers | null {
-  const out: Numbers = { format: 0, instance: 0, version: 0, digest: 0, sightings: null };
+  const out: Numbers = { format: 0, instance: 0, version: 0, digest: 0, sightings: null, asked: null };
   try {
     const reader = new MsgpackReader(bytes, MAGIC.length);
     for (let pairs = reader.mapHeader(); pairs > 0; pairs--) {
@@ -66,6 +67,7 @@ function readNumbers(bytes: Uint8Array): Numbers | null {
       if (key === "d") out.digest = reader.uint(U32_MAX);
       else if (key === "f") out.format = reader.uint(U32_MAX);
       else if (key === "i") out.instance = reader.uint(U32_MAX);
+      else if (key === "q") out.asked = reader.uint(U32_MAX);
       else if (key === "s") out.sightings = readSightings(reader.bytes(SIGHTINGS_MAX * SIGHTING_BYTES));
       else if (key === "v") out.version = reader.uint(U32_MAX);
       else reader.skip();
@@ -123,8 +125,15 @@ export function decodeAckPayload(bytes: Uint8Array | null): AckPayload | null {
   if (bytes.length > ACK_PAYLOAD_BYTES_MAX) fail("too-large");
   const numbers = hasMagic(bytes) ? readNumbers(bytes) : null;
   if (numbers === null) return { kind: "foreign", bytes: new Uint8Array(bytes) };
-  const { instance, version: factsVersion, digest: viewDigest, sightings } = numbers;
-  return { kind: "vipd", instance, factsVersion, viewDigest, ...(sightings === null ? {} : { sightings }) };
+  const { instance, version: factsVersion, digest: viewDigest, sightings, asked } = numbers;
+  return {
+    kind: "vipd",
+    instance,
+    factsVersion,
+    viewDigest,
+    ...(asked === null ? {} : { asked }),
+    ...(sightings === null ? {} : { sightings }),
+  };
 }
 
 export function encodeAckPayload(payload: AckPayload | null): Uint8Array | null {
@@ -134,9 +143,10 @@ export function encodeAckPayload(payload: AckPayload | null): Uint8Array | null 
   if (known !== undefined) return known;
   writer.reset();
   writer.append(MAGIC);
-  writer.map(payload.sightings === undefined ? 3 : 4);
+  writer.map(3 + Number(payload.asked !== undefined) + Number(payload.sightings !== undefined));
   writeNumber(0x64, payload.viewDigest);
   writeNumber(0x69, payload.instance);
+  if (payload.asked !== undefined) writeNumber(0x71, payload.asked);
   if (payload.sightings !== undefined) writeSightings(payload.sightings);
   writeNumber(0x76, payload.factsVersion);
   const bytes = writer.finish();

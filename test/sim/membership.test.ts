@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { Endpoint, Message } from "../../src/domain/messages.js";
 import { disagreement, holdLiveness, holdSafety } from "./checks.js";
 import { measureDetection } from "./detection.js";
 import { PORT, World } from "./world.js";
@@ -79,6 +80,36 @@ describe("detection", () => {
     expect(dead).toHaveLength(3);
     world.gossip.heal();
     expect(holdLiveness(world, 1000, () => disagreement(world))).toBeLessThan(1000);
+  });
+});
+
+describe("recorded datagrams", () => {
+  it("of a host that is dead, of this and of a former life, do not keep it alive nor bring it back", () => {
+    const { world } = formed(18, 4);
+    const victim = "10.0.0.4";
+    const recorded: { to: Endpoint; messages: readonly Message[] }[] = [];
+    world.watch({
+      sent: (from, to, messages) => {
+        if (from.address.host === victim) recorded.push({ to, messages });
+      },
+    });
+    world.run(20_000);
+    world.at(address(4))!.crash();
+    boot(world, "h4", 4);
+    world.run(20_000);
+    world.at(address(4))!.crash();
+    expect(recorded.length).toBeGreaterThan(300);
+    const held = () =>
+      [1, 2, 3].map((index) => {
+        const members = world.at(address(index))!.group.members();
+        return members.find((member) => member.name === "h4")?.state;
+      });
+    for (let i = 0; i < 4000; i++) {
+      const { to, messages } = recorded[Math.floor(world.random() * recorded.length)]!;
+      world.at(to)?.datagram(address(4), messages);
+      world.run(5);
+      if (i > 200) expect(held()).toEqual(["dead", "dead", "dead"]);
+    }
   });
 });
 

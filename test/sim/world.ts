@@ -27,6 +27,8 @@ export interface Watcher {
   /** After each turn of a host. */
   turn?(host: Host): void;
   event?(host: Host, event: OwnershipEvent): void;
+  /** A datagram leaves a host. */
+  sent?(from: Host, to: Endpoint, messages: readonly Message[]): void;
   /** After each thing that happened anywhere. */
   moment?(): void;
 }
@@ -221,6 +223,7 @@ export class World {
   datagram(from: Host, to: Endpoint, messages: readonly Message[]): void {
     const bytes = messages.reduce((sum, message) => sum + measure(message) + 2, 2);
     if (bytes > PACKET_BUDGET && messages.length > 1) throw new Error(`a datagram of ${bytes} bytes`);
+    for (const watcher of this.#watchers) watcher.sent?.(from, to, messages);
     from.sent.datagrams += 1;
     from.sent.bytes += bytes + ENVELOPE_BYTES;
     for (const delay of this.gossip.fate(from.address.host, to.host)) {

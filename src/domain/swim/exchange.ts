@@ -83,8 +83,8 @@ export class Exchanges {
     // The living first: whoever comes back is known before anybody is accused.
     for (const row of state.nodes) if (row.state === "alive") this.#mergeAlive(row);
     for (const row of state.nodes) if (row.state !== "alive") this.#mergeAccused(row);
+    // No sign of life: a recorded stream can be played again, too.
     const peer = this.#peer(endpoint, state, initiator);
-    if (peer !== null) this.#ctx.table.heard(peer, this.#ctx.now);
     this.#ctx.event({ kind: "exchanged", with: endpoint, member: peer?.name ?? null, facts: state.facts });
     return true;
   }

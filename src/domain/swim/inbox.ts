@@ -13,7 +13,7 @@ import {
 import type { Context } from "./context.js";
 import type { Exchanges } from "./exchange.js";
 import { accusationOf, isLive, type Member } from "./members.js";
-import type { Questions } from "./pending.js";
+import { askedAfter, type Questions } from "./pending.js";
 import { assertNever } from "./precedence.js";
 import type { RoundRobin } from "./probe.js";
 import type { QuorumDuty } from "./quorum.js";
@@ -51,11 +51,9 @@ export class Inbox {
 
   datagram(from: Endpoint, messages: readonly Message[]): void {
     const known = this.#sender(from, messages);
-    if (known !== null) this.#heard(known);
     for (const message of messages) this.#message(from, message, known);
     // Its first datagram to us may be the one that introduces it.
     const sender = known ?? this.#sender(from, messages);
-    if (known === null && sender !== null) this.#heard(sender);
     if (sender !== null) this.#tellTheAccused(sender, from);
   }
 
@@ -76,6 +74,16 @@ export class Inbox {
     this.#ctx.table.heard(member, this.#ctx.now);
   }
 
+  /**
+   * The format has no freshness: what somebody recorded and sends again opens like the first time. So a datagram is no sign of
+   * life, but for an answer to an open question of ours, and for a question that is newer than an answer told us.
+   */
+  #asksAnew(member: Member, seqNo: number): void {
+    if (member.askedNo === null || !askedAfter(seqNo, member.askedNo)) return;
+    member.askedNo = seqNo;
+    this.#heard(member);
+  }
+
   /** It lives and may not know what it is held for: then it refutes at once. */
   #tellTheAccused(member: Member, from: Endpoint): void {
     const { now, self, leaving } = this.#ctx;
@@ -89,7 +97,7 @@ export class Inbox {
   #message(from: Endpoint, message: Message, sender: Member | null): void {
     switch (message.kind) {
       case "ping":
-        this.#ping(from, message);
+        this.#ping(from, message, sender);
         return;
       case "indirect-ping":
         this.#parts.relay.asked(message, from);
@@ -122,18 +130,23 @@ export class Inbox {
     }
   }
 
-  #ping(from: Endpoint, ping: Extract<Message, { kind: "ping" }>): void {
+  #ping(from: Endpoint, ping: Extract<Message, { kind: "ping" }>, sender: Member | null): void {
     const { self } = this.#ctx;
     if (ping.node !== "" && ping.node !== self.name) {
       this.#ctx.drop("ping-for-other-name");
       return;
     }
+    if (sender !== null) this.#asksAnew(sender, ping.seqNo);
     this.#ctx.counters.acks += 1;
-    const sightings = this.#parts.quorum.sightings();
-    const payload =
-      sightings === null || this.ackPayload?.kind !== "vipd" ? this.ackPayload : { ...this.ackPayload, sightings };
-    this.#ctx.send(ping.source?.address ?? from, [{ kind: "ack", seqNo: ping.seqNo, payload }]);
+    this.#ctx.send(ping.source?.address ?? from, [{ kind: "ack", seqNo: ping.seqNo, payload: this.#payload() }]);
     if (ping.source !== null) this.#pinger(ping.source.address, ping.source.name);
+  }
+
+  #payload(): AckPayload | null {
+    if (this.ackPayload?.kind !== "vipd") return this.ackPayload;
+    const sightings = this.#parts.quorum.sightings();
+    const asked = this.#parts.questions.latest;
+    return sightings === null ? { ...this.ackPayload, asked } : { ...this.ackPayload, asked, sightings };
   }
 
   /** Who pings us knows us; do we know it? */
@@ -216,6 +229,13 @@ export class Inbox {
     member.rttMs = member.rttMs === null ? sampleMs : member.rttMs + (sampleMs - member.rttMs) * RTT_GAIN;
     table.changed(member);
     if (payload?.kind !== "vipd") return;
+    const current = member.meta.kind === "vipd" && member.meta.instance === payload.instance;
+    if (
+      current &&
+      payload.asked !== undefined &&
+      (member.askedNo === null || !askedAfter(member.askedNo, payload.asked))
+    )
+      member.askedNo = payload.asked;
     this.#parts.quorum.answered(member, payload.instance, sentAt, payload.sightings ?? []);
     this.#ctx.event({ kind: "ack-payload", member: member.name, payload });
     // It started anew so quickly that nobody noticed: its new self must be learnt, and must learn its old one.

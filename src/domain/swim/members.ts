@@ -32,6 +32,8 @@ export interface Member {
   assuredAt: Millis;
   /** With a quorum: when somebody who answered us had last heard it, at the latest. */
   witnessedAt: Millis;
+  /** The latest question of its that is known to be fresh; null: none yet in this life of it. */
+  askedNo: number | null;
   rttMs: number | null;
   suspicion: Suspicion | null;
   /** When it was last told what it is accused of, so that one talkative suspect gets no volley. */
@@ -104,6 +106,7 @@ export class MemberTable {
       lastHeardAt: Number.NEGATIVE_INFINITY,
       assuredAt: of.now,
       witnessedAt: Number.NEGATIVE_INFINITY,
+      askedNo: null,
       rttMs: null,
       suspicion: null,
       toldAt: Number.NEGATIVE_INFINITY,
@@ -127,6 +130,7 @@ export class MemberTable {
       member.rttMs = null;
     }
     this.#byEndpoint.set(formatEndpoint(member.address), member);
+    if (!sameInstance(member.meta, alive.meta)) member.askedNo = null;
     member.meta = alive.meta;
     member.vsn = alive.vsn;
     member.incarnation = alive.incarnation;

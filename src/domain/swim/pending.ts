@@ -28,6 +28,14 @@ export interface Question {
 }
 
 const SEQ_MODULUS = 2 ** 32;
+/** Nobody asks so many questions between two that we hear of. A former life's numbers begin elsewhere by lot. */
+const AHEAD_MAX = 2 ** 20;
+
+/** True if this question was asked after that one, in the same life. Numbers wrap. */
+export function askedAfter(seqNo: number, that: number): boolean {
+  const ahead = (seqNo - that) >>> 0;
+  return ahead > 0 && ahead <= AHEAD_MAX;
+}
 
 /** Their timers judge and close them. */
 const TIMED: ReadonlySet<Purpose> = new Set(["probe", "relay"]);
@@ -45,6 +53,11 @@ export class Questions {
     this.#ctx = ctx;
     // Not from zero, so that acks to a former life of this host match nothing.
     this.#next = Math.floor(ctx.random() * SEQ_MODULUS) % SEQ_MODULUS;
+  }
+
+  /** Number of the latest question. */
+  get latest(): number {
+    return (this.#next + SEQ_MODULUS - 1) % SEQ_MODULUS;
   }
 
   get size(): number {

@@ -53,7 +53,7 @@ export interface MemberView {
   readonly vsn: Vsn;
   /** When `state` last changed. */
   readonly since: Millis;
-  /** When this host last had a sign of life of it, first hand (its own datagram, ack or stream). -Infinity: never. */
+  /** When this host last had a sign of life of it, first hand (an answer, or a question newer than any before). -Infinity: never. */
   readonly lastHeardAt: Millis;
   /** With a quorum: when a member that answered us had last heard it, at the latest. -Infinity: never. */
   readonly witnessedAt: Millis;

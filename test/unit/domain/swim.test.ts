@@ -77,8 +77,8 @@ describe("claims about others", () => {
   });
 
   it("a death of which we heard the contrary a moment ago is only a suspicion", () => {
-    const { swim, hear } = driven();
-    hear(B, [{ kind: "nack", seqNo: 0 }], 1000);
+    const { swim, hand, hear } = driven();
+    hear(B, [{ kind: "ack", seqNo: pingB(hand), payload: null }], 1000);
     hear(C, [{ kind: "dead", incarnation: 1, node: "b", from: "c" }], 1200);
     expect(swim.member("b")?.state).toBe("suspect");
     hear(C, [{ kind: "dead", incarnation: 1, node: "b", from: "c" }], 1400);
@@ -174,17 +174,58 @@ describe("claims about ourselves", () => {
   });
 });
 
-describe("acks", () => {
-  /** Fires b's watch timer and returns the ping's number. */
-  function pingB(hand: (input: SwimInput, now?: number) => SwimOutput[]): number {
-    for (let round = 1; round < 10; round++) {
-      const outputs = hand({ kind: "timer", timer: { kind: "watch", member: "b", round } }, 301);
-      const ping = sent(outputs, B).find((message) => message.kind === "ping");
-      if (ping?.kind === "ping") return ping.seqNo;
-    }
-    throw new Error("b is not pinged");
-  }
+/** What was recorded and is sent again opens like the first time: only what is newer than an answer of ours counts. */
+describe("signs of life", () => {
+  const pingOf = (seqNo: number): Message => ({ kind: "ping", seqNo, node: "a", source: { address: B, name: "b" } });
+  const told = (asked: number, instance = 7) =>
+    ({ kind: "vipd", instance, factsVersion: 1, viewDigest: 0, asked }) as const;
 
+  it("no datagram counts before an answer has told where its sender's numbers are", () => {
+    const { swim, hear } = driven();
+    hear(B, [pingOf(5), alive("c", C, 1), { kind: "nack", seqNo: 1 }], 400);
+    expect(swim.member("b")?.lastHeardAt).toBe(Number.NEGATIVE_INFINITY);
+  });
+
+  it.each<[string, number, number, boolean]>([
+    ["a question after it counts", 1000, 1001, true],
+    ["a recorded one from before does not", 1000, 999, false],
+    ["the very last one does not", 1000, 1000, false],
+    ["one of a former life does not", 1000, 3_000_000_000, false],
+    ["numbers wrap", 2 ** 32 - 1, 3, true],
+  ])("%s", (_what, asked, seqNo, counts) => {
+    const { swim, hand, hear } = driven();
+    hear(B, [{ kind: "ack", seqNo: pingB(hand), payload: told(asked) }], 303);
+    hear(B, [pingOf(seqNo)], 500);
+    expect(swim.member("b")?.lastHeardAt).toBe(counts ? 500 : 303);
+  });
+
+  it("each question counts once, and older ones never again", () => {
+    const { swim, hand, hear } = driven();
+    hear(B, [{ kind: "ack", seqNo: pingB(hand), payload: told(10) }], 303);
+    for (const [i, seqNo] of [12, 12, 11, 10].entries()) hear(B, [pingOf(seqNo)], 400 + i);
+    expect(swim.member("b")?.lastHeardAt).toBe(400);
+  });
+
+  it("a new life of the sender begins without credit", () => {
+    const { swim, hand, hear } = driven();
+    hear(B, [{ kind: "ack", seqNo: pingB(hand), payload: told(10) }], 303);
+    hear(B, [alive("b", B, 2, 8)], 310);
+    hear(B, [pingOf(11)], 400);
+    expect(swim.member("b")?.lastHeardAt).toBe(303);
+  });
+});
+
+/** Fires b's watch timer and returns the ping's number. */
+function pingB(hand: (input: SwimInput, now?: number) => SwimOutput[]): number {
+  for (let round = 1; round < 10; round++) {
+    const outputs = hand({ kind: "timer", timer: { kind: "watch", member: "b", round } }, 301);
+    const ping = sent(outputs, B).find((message) => message.kind === "ping");
+    if (ping?.kind === "ping") return ping.seqNo;
+  }
+  throw new Error("b is not pinged");
+}
+
+describe("acks", () => {
   it("the asked one's counts as its sign of life and measures the round trip", () => {
     const { swim, hand, hear } = driven();
     hear(B, [{ kind: "ack", seqNo: pingB(hand), payload: null }], 303);
@@ -196,7 +237,7 @@ describe("acks", () => {
     expect(drops(hear(STRANGER, [{ kind: "ack", seqNo: pingB(hand), payload: null }], 303))).toEqual([
       "ack-from-stranger",
     ]);
-    expect(swim.member("b")?.lastHeardAt).toBe(1);
+    expect(swim.member("b")?.lastHeardAt).toBe(Number.NEGATIVE_INFINITY);
   });
 
   it("another instance in it leads to an exchange", () => {

@@ -46,6 +46,7 @@ export const MESSAGES: readonly Message[] = [
       instance: 1,
       factsVersion: 2,
       viewDigest: 3,
+      asked: 0xffff_ffff,
       sightings: [
         { instance: 0xffff_ffff, answeredAgoMs: 0, heardAgoMs: null },
         { instance: 7, answeredAgoMs: null, heardAgoMs: 0xfffe },
