@@ -268,6 +268,24 @@ export interface StatusSnapshot {
   };
   /** What an operator should look at, a line each; empty at rest. */
   readonly alarms: readonly string[];
+  /** Health checks of this host. */
+  readonly checks: readonly CheckStatus[];
+}
+
+export interface CheckStatus {
+  readonly group: string;
+  /** Which one: `tcp 127.0.0.1:80`; with a number where a group has several. */
+  readonly check: string;
+  readonly type: string;
+  readonly state: "unknown" | "passing" | "failing";
+  readonly since: string;
+  /** The last run; null before the first. */
+  readonly lastAt: string | null;
+  readonly lastOk: boolean | null;
+  readonly lastMs: number | null;
+  readonly reason: string;
+  readonly runs: number;
+  readonly failures: number;
 }
 
 export interface MemberStatus {

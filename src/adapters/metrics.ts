@@ -23,6 +23,13 @@ const HELP: Readonly<Record<string, string>> = {
   vipd_members_foreign: "Members that are not vipd, and can own nothing.",
   vipd_vips: "VIPs by group and by their state on this host.",
   vipd_vips_without_owner: "VIPs that no host owns, as this host sees it.",
+  vipd_check_passing: "1 while the health check passes, by its rise and fall.",
+  vipd_check_runs_total: "Runs of the health check.",
+  vipd_check_failures_total: "Runs of the health check that failed.",
+  vipd_check_duration_seconds: "How long the health check's last run took.",
+  vipd_hook_runs_total: "Hooks that ran, by event and result.",
+  vipd_hooks_dropped_total: "Hooks that did not run because too many waited.",
+  vipd_helper_restarts_total: "Times that the helper process for checks and hooks had to be started again.",
   vipd_interface_up: "1 if the interface is up.",
   vipd_interface_carrier: "1 if the interface has carrier.",
   vipd_lease_lapses_total: "Times that the control plane stalled so long that this host went silent.",
@@ -113,6 +120,12 @@ export function snapshotSamples(s: StatusSnapshot): Sample[] {
   }
   add("vipd_members_foreign", s.members.filter((m) => m.foreign).length);
   samples.push(...vipSamples(s));
+  for (const { group, check, state, lastMs, runs, failures } of s.checks) {
+    add("vipd_check_passing", state === "passing", { group, check });
+    add("vipd_check_runs_total", runs, { group, check });
+    add("vipd_check_failures_total", failures, { group, check });
+    if (lastMs !== null) add("vipd_check_duration_seconds", lastMs / 1000, { group, check });
+  }
   for (const { name, up, carrier } of s.interfaces) {
     add("vipd_interface_up", up, { interface: name });
     add("vipd_interface_carrier", carrier, { interface: name });

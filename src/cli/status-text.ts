@@ -14,6 +14,10 @@ export function statusText(status: StatusSnapshot): string {
   for (const alarm of status.alarms) lines.push(paint("red", `ALARM: ${printable(alarm)}`));
   lines.push("", ...table(["MEMBER", "ADDRESS", "STATE", "NOTES"], status.members.map(memberRow), "STATE"));
   lines.push("", ...table(["VIP", "GROUP", "OWNER", "HEIR", "HERE"], status.vips.map(vipRow), "HERE"));
+  if (status.checks.length > 0) {
+    const rows = status.checks.map((one) => [one.check, one.group, one.state, one.reason]);
+    lines.push("", ...table(["CHECK", "GROUP", "STATE", "LAST"], rows, "STATE"));
+  }
   if (status.moves.length > 0) lines.push("");
   for (const { vip, host } of status.moves)
     lines.push(printable(`${vip} was moved to ${host} (vipd move ${vip} --undo)`));
@@ -74,7 +78,7 @@ function clip(cell: string, width: number): string {
 }
 
 function colourOf(state: string): "green" | "yellow" | "red" | "grey" {
-  if (state === "alive" || state === "owned") return "green";
+  if (state === "alive" || state === "owned" || state === "passing") return "green";
   if (state === "standby" || state === "left") return "grey";
-  return state === "dead" || state === "conflict" || state === "unowned" ? "red" : "yellow";
+  return state === "dead" || state === "failing" || state === "conflict" || state === "unowned" ? "red" : "yellow";
 }

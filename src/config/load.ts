@@ -5,6 +5,7 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
+import { type HookOutside, judgeHookFiles } from "./hooks.js";
 import { type HostInterface, judgeHost } from "./host.js";
 import { parseJson } from "./json.js";
 import { checkKeyFile, errorText, type FileStat, type Outside } from "./key-file.js";
@@ -35,12 +36,17 @@ export interface LoadOptions {
   readonly pending?: "problem" | "warning";
   readonly readFile?: Outside["readFile"];
   readonly stat?: Outside["stat"];
+  readonly hookFiles?: HookOutside;
   /** Groups that the daemon may run with. Default: ours, and the group `vipd` where there is one. */
   readonly daemonGids?: readonly number[];
 }
 
 export function loadConfig(options: LoadOptions): Loaded {
-  const outside: Outside = { readFile: options.readFile ?? readBounded, stat: options.stat ?? statFile };
+  const outside = {
+    readFile: options.readFile ?? readBounded,
+    stat: options.stat ?? statFile,
+    hookFiles: options.hookFiles ?? HOOK_FILES,
+  };
   const read = readRaw(options.file, outside);
   if (!read.ok) return { ok: false, problems: [{ path: "", message: read.message }], warnings: [] };
   const layers = layer({ raw: read.value, env: options.env ?? process.env, overrides: options.overrides ?? {} });
@@ -77,6 +83,7 @@ export function loadConfig(options: LoadOptions): Loaded {
     problems.push(...key.problems);
     warnings.push(...key.warnings);
   }
+  problems.push(...judgeHookFiles(config.hooks, outside.hookFiles));
   if (problems.length > 0) return { ok: false, problems: bounded(problems), warnings: bounded(warnings) };
   return { ok: true, config, warnings: bounded(warnings) };
 }
@@ -163,6 +170,15 @@ function readBounded(file: string, bytesMax: number): Uint8Array {
     fs.closeSync(fd);
   }
 }
+
+/** Links are followed by `realpath`, step by step, so that each directory on the way is judged. */
+export const HOOK_FILES: HookOutside = {
+  realpath: (file) => fs.realpathSync(file),
+  stat: (file) => {
+    const stat = fs.lstatSync(file);
+    return { uid: stat.uid, mode: stat.mode, isFile: stat.isFile() };
+  },
+};
 
 function statFile(file: string): FileStat {
   const stat = fs.statSync(file);

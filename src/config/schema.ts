@@ -157,6 +157,124 @@ const gossip = section("How the hosts of the group talk to each other (UDP and T
   },
 });
 
+const LABELS: Schema = {
+  type: "object",
+  maxProperties: 32,
+  additionalProperties: {
+    anyOf: [
+      { type: "string", maxLength: 128 },
+      { type: "array", minItems: 1, items: { type: "string", maxLength: 128 } },
+    ],
+    examples: ["r1", ["r1", "r2"]],
+  },
+  examples: [{ rack: "r1" }],
+};
+
+const ARGUMENTS: Schema = {
+  type: "array",
+  minItems: 1,
+  items: { type: "string", maxLength: 4096 },
+  examples: [["/usr/local/bin/check-web", "--quick"]],
+};
+
+const check: Schema = {
+  type: "object",
+  additionalProperties: false,
+  required: ["type"],
+  properties: {
+    type: {
+      type: "string",
+      description:
+        "`tcp`: connects to `address`. `http`: asks `url`. `arp`: a witness, such as the gateway, answers ARP or NS for `address` on the group's interface. `exec`: `command` exits with 0.",
+      enum: ["tcp", "http", "arp", "exec"],
+      examples: ["tcp"],
+    },
+    address: {
+      type: "string",
+      description: "tcp: `host:port`; arp: an address on the interface's segment.",
+      minLength: 1,
+      maxLength: 262,
+      examples: ["127.0.0.1:80"],
+    },
+    url: {
+      type: "string",
+      description: "http:// or https://.",
+      maxLength: 2048,
+      examples: ["http://127.0.0.1/healthz"],
+    },
+    status: {
+      description: "http: the status codes that pass. Default: 200 to 299.",
+      anyOf: [
+        { type: "integer", minimum: 100, maximum: 599 },
+        { type: "array", minItems: 1, items: { type: "integer", minimum: 100, maximum: 599 } },
+      ],
+      examples: [200, [200, 204]],
+    },
+    body: {
+      type: "string",
+      description: "http: a text that must occur in the first 64 KiB of the answer.",
+      maxLength: 4096,
+    },
+    verifyTls: { type: "boolean", description: "https: the certificate must be valid.", default: true },
+    host: {
+      type: "string",
+      description: "http: the Host header, and the name in TLS. Default: the URL's.",
+      maxLength: 255,
+    },
+    command: {
+      ...ARGUMENTS,
+      description:
+        "exec: program and arguments; no shell, no capabilities; killed with its whole process group after `timeoutMs`.",
+    },
+    intervalMs: {
+      type: "integer",
+      description: "ms between the beginnings of two runs.",
+      minimum: 50,
+      maximum: 3_600_000,
+      default: 2000,
+    },
+    timeoutMs: {
+      type: "integer",
+      description: "ms until a run counts as failed.",
+      minimum: 10,
+      maximum: 600_000,
+      default: 1000,
+    },
+    rise: {
+      type: "integer",
+      description: "Successes in a row until a failed check passes again.",
+      minimum: 1,
+      maximum: 1000,
+      default: 2,
+    },
+    fall: {
+      type: "integer",
+      description: "Failures in a row until a passing check fails.",
+      minimum: 1,
+      maximum: 1000,
+      default: 3,
+    },
+    jitter: {
+      type: "number",
+      description: "Share of the interval by which each run is moved at random.",
+      minimum: 0,
+      maximum: 0.5,
+      default: 0.1,
+    },
+  },
+  examples: [{ type: "tcp", address: "127.0.0.1:80" }],
+};
+
+const hook: Schema = {
+  type: "array",
+  minItems: 1,
+  items: {
+    anyOf: [{ type: "string", maxLength: 4096 }, ARGUMENTS],
+    examples: ["/etc/vipd/hooks/owned"],
+  },
+  examples: [["/etc/vipd/hooks/owned"]],
+};
+
 const vip: Schema = {
   type: "object",
   additionalProperties: false,
@@ -214,6 +332,36 @@ const vip: Schema = {
       enum: ["defend", "yield"],
       default: "defend",
     },
+    check: {
+      description: "Health of what is behind the VIPs on this host: one check, or a list of which all must pass.",
+      anyOf: [check, { type: "array", minItems: 1, items: check }],
+      examples: [{ type: "tcp", address: "127.0.0.1:80" }],
+    },
+    whenNoneHealthy: {
+      type: "string",
+      description:
+        "When the checks of every host fail. `keep`: the election goes on as if they passed; `withdraw`: nobody owns the VIPs. The same on every host.",
+      enum: ["keep", "withdraw"],
+      default: "keep",
+    },
+    spread: {
+      type: "string",
+      description:
+        "`hash`: each VIP by itself. `even`: the hosts' counts differ by at most one (by weight where weights differ), with the fewest moves that this allows. The same on every host.",
+      enum: ["hash", "even"],
+      default: "hash",
+    },
+    hosts: {
+      type: "object",
+      description:
+        "Placement by `node.labels`. A value is a text or a list of which one must match. The same on every host.",
+      additionalProperties: false,
+      properties: {
+        require: { ...LABELS, description: "Only hosts with all of these labels own the VIPs." },
+        prefer: { ...LABELS, description: "Hosts with more of these labels come first." },
+      },
+      examples: [{ require: { rack: ["r1", "r2"] }, prefer: { disk: "fast" } }],
+    },
     local: {
       type: "boolean",
       description:
@@ -249,6 +397,22 @@ export const SCHEMA: Schema & { readonly $schema: string; readonly title: string
       maximum: 255,
       examples: [5],
     },
+    hooks: section(
+      "Programs to run when something happens: an argument list, or a list of those. No shell, no capabilities. Nobody but root may be able to write the program's file.",
+      {
+        owned: { ...hook, description: "This host owns a VIP now." },
+        released: { ...hook, description: "This host no longer owns or accepts a VIP." },
+        conflict: { ...hook, description: "A stranger uses a VIP." },
+        member: { ...hook, description: "A host joined, died, left or came back." },
+        timeoutMs: {
+          type: "integer",
+          description: "ms until a program is killed with its whole process group.",
+          minimum: 10,
+          maximum: 600_000,
+          default: 10_000,
+        },
+      },
+    ),
     strictArp: {
       type: "string",
       description:

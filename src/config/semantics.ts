@@ -7,6 +7,7 @@ import type { Endpoint } from "../domain/messages.js";
 import { PROFILES, type Profile, type ProfileName } from "../domain/profile.js";
 import { brokenRules, stallRiddenOutMs, type TimerName } from "../domain/timing.js";
 import { parseEndpoint } from "./endpoint.js";
+import { readHooks } from "./hooks.js";
 import { joinPath } from "./json.js";
 import { GOSSIP_PORT } from "./schema.js";
 import { show } from "./shape.js";
@@ -62,6 +63,7 @@ export function makeConfig(input: Omit<Context, "problems" | "warnings">): {
       refreshMacMs: get("announce.refreshMacMs", 60_000),
       refreshVipMs: get("announce.refreshVipMs", 300_000),
     },
+    hooks: readHooks(context.values, context.problems),
     strictArp: get<Config["strictArp"]>("strictArp", "manage"),
     status: { listen, socket },
     log: { level: get<Config["log"]["level"]>("log.level", "info") },

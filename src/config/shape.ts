@@ -75,8 +75,6 @@ function describe(value: unknown): string {
 /** A choice between types and constants: a value is judged as what it looks like, so that its parts get their paths. */
 function checkAnyOf(value: unknown, schema: Schema, path: string): Problem[] {
   const branches = schema.anyOf ?? [];
-  const object = branches.find((branch) => branch.type === "object");
-  if (isObject(value) && object !== undefined) return checkShape(value, object, path);
   if (branches.some((branch) => branch.const !== undefined && branch.const === value)) return [];
   const fitting = branches.find((branch) => typeof branch.type === "string" && isOfType(value, branch.type));
   if (fitting !== undefined) return checkShape(value, fitting, path);

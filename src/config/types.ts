@@ -29,6 +29,7 @@ export interface Config {
   /** Hosts (this one included) that must be reached for any to be owned, and how many there are; null: not asked for. */
   readonly quorum: { readonly hosts: number; readonly expect: number | null } | null;
   readonly announce: { readonly perSecond: number; readonly refreshMacMs: number; readonly refreshVipMs: number };
+  readonly hooks: Hooks;
   readonly strictArp: "manage" | "require" | "ignore";
   readonly status: {
     readonly listen: { readonly host: string; readonly port: number };
@@ -47,7 +48,51 @@ export interface VipGroup {
   readonly together: boolean;
   readonly failback: { readonly afterMs: number } | "never";
   readonly local: boolean;
+  /** All must pass; empty: the interface decides alone. */
+  readonly checks: readonly Check[];
+  readonly whenNoneHealthy: "keep" | "withdraw";
+  readonly spread: "hash" | "even";
+  readonly hosts: Placement;
 }
+
+/** By labels; each value is one of the texts. */
+export interface Placement {
+  readonly require: Readonly<Record<string, readonly string[]>>;
+  readonly prefer: Readonly<Record<string, readonly string[]>>;
+}
+
+export type Check = CheckTerms &
+  (
+    | { readonly type: "tcp"; readonly host: string; readonly port: number }
+    | {
+        readonly type: "http";
+        readonly url: string;
+        /** Empty: 200 to 299. */
+        readonly status: readonly number[];
+        /** Must occur in the answer; null: any body. */
+        readonly body: string | null;
+        readonly verifyTls: boolean;
+        /** The Host header; null: the URL's. */
+        readonly host: string | null;
+      }
+    | { readonly type: "arp"; readonly address: string }
+    | { readonly type: "exec"; readonly command: readonly string[] }
+  );
+
+export interface CheckTerms {
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  /** So many results in a row turn it. */
+  readonly rise: number;
+  readonly fall: number;
+  /** Share of the interval by which each run is moved at random. */
+  readonly jitter: number;
+}
+
+export const HOOK_EVENTS = ["owned", "released", "conflict", "member"] as const;
+export type HookEvent = (typeof HOOK_EVENTS)[number];
+/** By event, the argument lists of the programs to run, in order. */
+export type Hooks = Readonly<Record<HookEvent, readonly (readonly string[])[]>> & { readonly timeoutMs: number };
 
 /** One thing wrong (or, as a warning, odd) with the configuration. */
 export interface Problem {

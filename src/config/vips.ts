@@ -8,6 +8,7 @@ import { joinPath } from "./json.js";
 import { SCHEMA } from "./schema.js";
 import { checkShape, isObject, show } from "./shape.js";
 import type { Problem, VipGroup } from "./types.js";
+import { readChecks, readPlacement } from "./vips-check.js";
 
 export const ADDRESSES_MAX = 16_384;
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
@@ -62,6 +63,10 @@ function readGroup(item: Record<string, unknown>, path: string, context: Context
     failback: failback === "never" ? "never" : { afterMs },
     conflict: item.conflict === "yield" ? "yield" : "defend",
     local: typeof item.local === "boolean" ? item.local : true,
+    checks: item.check === undefined ? [] : readChecks(item.check, joinPath(path, "check"), context.problems),
+    whenNoneHealthy: item.whenNoneHealthy === "withdraw" ? "withdraw" : "keep",
+    spread: item.spread === "even" ? "even" : "hash",
+    hosts: readPlacement(item.hosts),
   };
 }
 

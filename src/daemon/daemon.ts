@@ -35,6 +35,7 @@ import { decodeFacts, encodeFacts, measure } from "../wire/index.js";
 import { controlHandlers, type ReloadOutcome } from "./control.js";
 import { Engine, reasonOf } from "./engine.js";
 import { Memory } from "./memory.js";
+import { Programs } from "./programs.js";
 import type { RunOptions } from "./run.js";
 import { hasAuto, interfacesOf, needsRestart, settingsOf } from "./settings.js";
 import { instanceText, takeSnapshot } from "./snapshot.js";
@@ -71,6 +72,7 @@ export class Daemon {
   readonly #resolver: Resolver;
   readonly #bind: Endpoint;
   readonly #memory: Memory;
+  readonly #programs: Programs;
   #reloading: Promise<unknown> = Promise.resolve();
   /** Undone in reverse order at the end, or when the start fails half-way. */
   readonly #undo: (() => Promise<void>)[] = [];
@@ -106,6 +108,17 @@ export class Daemon {
     this.#transport = new MemberlistTransport({ bind: this.#bind, keys, label, log: this.#log });
     this.#feed = createEventFeed({ clock: this.#clock, instance: instanceText(this.#instance), historyMax: 1000 });
     this.#resolver = createResolver({ clock: this.#clock });
+    this.#programs = new Programs(
+      {
+        log: this.#log,
+        clock: this.#clock,
+        responder: this.#responder,
+        random: randomUniform,
+        interfaces: (group) => this.#settings.groups.find((one) => one.name === group)?.interfaces ?? [],
+        engine: () => this.#engine,
+      },
+      config,
+    );
     this.#engine = new Engine(
       {
         clock: this.#clock,
@@ -158,6 +171,8 @@ export class Daemon {
     for (const warning of this.#options.warnings) {
       this.#log.write("warn", "config.warning", { path: warning.path }, `${warning.path}: ${warning.message}`);
     }
+    this.#programs.startHelper();
+    this.#undo.push(() => this.#programs.stop());
     await this.#runDir.acquire();
     this.#undo.push(() => this.#runDir.release());
     const changed = await this.#strictArp.start();
@@ -178,6 +193,7 @@ export class Daemon {
     await this.#http.start();
     this.#undo.push(() => this.#http.stop());
     this.#engine.turn({ kind: "start" });
+    this.#programs.configure(config);
     this.#undo.push(async () => this.#engine.stop());
     await this.#resolveSeeds();
     this.#every(STRICT_ARP_CHECK_MS, () => void this.#checkStrictArp());
@@ -244,6 +260,7 @@ export class Daemon {
     this.#log.setLevel(loaded.config.log.level);
     if (!stays.includes("gossip.insecure")) this.#transport.setKeys(keys);
     this.#responder.setAnnounce(loaded.config.announce);
+    this.#programs.configure(loaded.config);
     this.#reconfigure(settingsOf(loaded.config, hostInterfaces()));
     await this.#resolveSeeds();
     const text = `configuration reloaded${stays.length === 0 ? "" : `, but ${stays.join(", ")} needs a restart`}`;
@@ -369,6 +386,7 @@ export class Daemon {
       links: this.#responder.links(),
       interfaces: interfacesOf(this.#settings),
       alarms,
+      checks: this.#programs.status(),
     });
   }
 
@@ -385,11 +403,14 @@ export class Daemon {
       { name: "vipd_frames_dropped_total", labels: {}, value: framesDropped },
       { name: "vipd_responder_events_dropped_total", labels: {}, value: eventsDropped },
       { name: "vipd_log_lines_dropped_total", labels: {}, value: this.#log.dropped() },
+      ...this.#programs.counters(),
       ...this.#http.counters(),
     ];
   }
 
-  #onEvent({ level, event, fields, text }: OwnershipEvent): void {
+  #onEvent(happened: OwnershipEvent): void {
+    const { level, event, fields, text } = happened;
+    this.#programs.heard(happened);
     this.#memory.keep(this.#engine.group.orders());
     if (level !== "debug") this.#feed.publish(event, { level, text, ...fields });
     if (event === "vip.conflict") this.#conflicts += 1;

@@ -18,7 +18,8 @@ export function settingsOf(config: Config, host: readonly HostInterface[]): Grou
 }
 
 function groupSpec(vip: VipGroup, config: Config, host: readonly HostInterface[]): GroupSpec {
-  const { interface: _, ...rest } = vip;
+  const { interface: _, checks, ...same } = vip;
+  const rest = { ...same, checked: checks.length > 0 };
   const digest = groupDigest(vip, config.quorum);
   const placed = placeGroup(vip, host);
   return placed.kind === "on"

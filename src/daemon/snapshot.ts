@@ -6,6 +6,7 @@ import type { Group } from "../domain/group/group.js";
 import { formatEndpoint } from "../domain/messages.js";
 import type { MemberView } from "../domain/swim/types.js";
 import type {
+  CheckStatus,
   Clock,
   GossipStats,
   LinkState,
@@ -28,6 +29,7 @@ export interface SnapshotSource {
   readonly links: readonly LinkState[];
   readonly interfaces: readonly string[];
   readonly alarms: readonly string[];
+  readonly checks: readonly CheckStatus[];
 }
 
 export function instanceText(instance: number): string {
@@ -86,6 +88,7 @@ export function takeSnapshot(source: SnapshotSource): StatusSnapshot {
       ignored: source.responder.ignored,
     },
     alarms: [...source.alarms],
+    checks: source.checks,
   };
 }
 

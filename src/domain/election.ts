@@ -2,6 +2,7 @@
  * Who should own what: for each election key of a group, the owner and the heir among the candidates. Purpose: laws 7
  * and 9 as arithmetic. Boundary: knows nothing of who announces now; ownership/ moves reality towards this.
  */
+import { spreadEvenly } from "./even.js";
 import { ScoreTable } from "./rendezvous.js";
 
 export interface Candidate {
@@ -9,6 +10,8 @@ export interface Candidate {
   readonly weight: number;
   /** Ranks behind every candidate that is not (law 9, settling). */
   readonly behind: boolean;
+  /** Among equals in that, more comes first (placement by labels). */
+  readonly preference?: number;
 }
 
 export interface Elected {
@@ -16,6 +19,8 @@ export interface Elected {
   readonly heir: string | null;
 }
 
+/** Beyond so many steps the heir of an even spread is a guess by the hashing: a takeover then asks the wire a little later. */
+const HEIRS_WORK_MAX = 200_000;
 const NOBODY: Elected = { owner: null, heir: null };
 
 export class GroupElection {
@@ -32,23 +37,81 @@ export class GroupElection {
 
   /**
    * Elects anew. `incumbents` names, by key, the member that keeps it while it is a candidate (failback "never").
-   * Returns the keys whose owner or heir changed, with the former result.
+   * `holders` asks for an even spread: by key, who holds it now. Returns the keys whose owner or heir changed, with the
+   * former result.
    */
-  elect(candidates: readonly Candidate[], incumbents: ReadonlyMap<string, string>): Map<string, Elected> {
+  elect(
+    candidates: readonly Candidate[],
+    incumbents: ReadonlyMap<string, string>,
+    holders: ReadonlyMap<string, string> | null = null,
+  ): Map<string, Elected> {
     const changed = new Map<string, Elected>();
-    const signature = JSON.stringify([candidates.map((c) => [c.name, c.weight, c.behind]), [...incumbents]]);
+    const signature = JSON.stringify([
+      candidates.map((c) => [c.name, c.weight, c.behind, c.preference]),
+      [...incumbents],
+      holders === null ? null : [...holders],
+    ]);
     if (signature === this.#signature) return changed;
     this.#signature = signature;
     this.#scores.retain(new Set(candidates.map((c) => c.name)));
     const columns = candidates.map((c) => this.#scores.column(c.name));
+    const even = holders === null ? null : this.#spread(candidates, columns, { incumbents, holders });
+    const heirs = even === null ? null : this.#evenHeirs(candidates, columns, { incumbents, owners: even });
     this.#keys.forEach((key, row) => {
-      const next = rank(candidates, columns, row, incumbents.get(key));
+      const ranked = rank(candidates, columns, row, even?.[row] ?? incumbents.get(key));
+      const next = heirs === null ? ranked : { owner: ranked.owner, heir: heirs.get(key) ?? ranked.heir };
       const former = this.#elected[row]!;
       if (former.owner === next.owner && former.heir === next.heir) return;
       this.#elected[row] = next;
       changed.set(key, former);
     });
     return changed;
+  }
+
+  /** Among those who come first: whoever ranks behind, or is preferred less, gets nothing while they are there. */
+  #spread(
+    candidates: readonly Candidate[],
+    columns: readonly Float64Array[],
+    by: { incumbents: ReadonlyMap<string, string>; holders: ReadonlyMap<string, string> },
+  ): (string | null)[] {
+    const settled = candidates.some((c) => !c.behind);
+    const first = candidates.filter((c) => c.behind !== settled);
+    const most = Math.max(0, ...first.map((c) => c.preference ?? 0));
+    const hosts = first
+      .filter((c) => (c.preference ?? 0) === most)
+      .map((c) => {
+        const column = columns[candidates.indexOf(c)]!;
+        return { name: c.name, weight: c.weight, score: (row: number) => column[row]! * c.weight };
+      });
+    return spreadEvenly(this.#keys.length, hosts, {
+      holder: (row) => by.holders.get(this.#keys[row]!),
+      fixed: (row) => by.incumbents.get(this.#keys[row]!),
+    });
+  }
+
+  /** Who inherits a key when its owner dies: found by doing it, owner by owner, where that is not too much work. */
+  #evenHeirs(
+    candidates: readonly Candidate[],
+    columns: readonly Float64Array[],
+    by: { incumbents: ReadonlyMap<string, string>; owners: readonly (string | null)[] },
+  ): Map<string, string> | null {
+    if (candidates.length ** 2 * this.#keys.length > HEIRS_WORK_MAX) return null;
+    const holders = new Map<string, string>();
+    this.#keys.forEach((key, row) => {
+      const owner = by.owners[row];
+      if (owner !== null && owner !== undefined) holders.set(key, owner);
+    });
+    const heirs = new Map<string, string>();
+    candidates.forEach((dead, i) => {
+      const rest = candidates.filter((one) => one !== dead);
+      const restColumns = columns.filter((_, at) => at !== i);
+      const after = this.#spread(rest, restColumns, { incumbents: by.incumbents, holders });
+      this.#keys.forEach((key, row) => {
+        const heir = after[row];
+        if (by.owners[row] === dead.name && heir !== null && heir !== undefined) heirs.set(key, heir);
+      });
+    });
+    return heirs;
   }
 
   entries(): IterableIterator<[string, Elected]> {
@@ -69,6 +132,8 @@ function rank(
     const cb = candidates[b]!;
     if (incumbent !== undefined && (ca.name === incumbent) !== (cb.name === incumbent)) return ca.name === incumbent;
     if (ca.behind !== cb.behind) return cb.behind;
+    const [pa, pb] = [ca.preference ?? 0, cb.preference ?? 0];
+    if (pa !== pb) return pa > pb;
     const sa = columns[a]![row]! * ca.weight;
     const sb = columns[b]![row]! * cb.weight;
     return sa === sb ? ca.name < cb.name : sa > sb;

@@ -27,7 +27,9 @@ export interface GroupFacts {
   readonly interface: string;
   /** One of its interfaces up with carrier (and whatever later decides it): this host could own VIPs of the group. */
   readonly eligible: boolean;
-  /** Why not, in a few words; "" when eligible. */
+  /** Its checks pass (or there are none). Told apart, since with nobody healthy all may count ("whenNoneHealthy"). */
+  readonly healthy?: boolean;
+  /** Why not, in a few words; "" when eligible and healthy. */
   readonly reason: string;
   /** Eligible without interruption for `failback.afterMs`: newcomers rank behind this host (law 9). */
   readonly settled: boolean;

@@ -94,12 +94,13 @@ function writeInterface(one: InterfaceFacts): void {
 }
 
 function writeGroup(one: GroupFacts): void {
-  writer.map(8);
+  writer.map(one.healthy === undefined ? 8 : 9);
   number("d", one.digest);
   bool("e", one.eligible);
   bool("f", one.deferring);
   list("h", one.held, writeHeld);
   text("i", one.interface);
+  if (one.healthy !== undefined) bool("k", one.healthy);
   text("n", one.name);
   text("r", one.reason);
   bool("s", one.settled);
@@ -282,6 +283,7 @@ function readGroup(reader: MsgpackReader): GroupFacts {
     else if (name === "f") out.deferring = reader.bool();
     else if (name === "h") out.held = readList(reader, HELD_MAX, () => readHeld(reader));
     else if (name === "i") out.interface = reader.text(TEXT_BYTES_MAX);
+    else if (name === "k") out.healthy = reader.bool();
     else if (name === "n") out.name = reader.text(TEXT_BYTES_MAX);
     else if (name === "r") out.reason = reader.text(TEXT_BYTES_MAX);
     else if (name === "s") out.settled = reader.bool();

@@ -4,6 +4,7 @@
  */
 import type { Candidate } from "../election.js";
 import { type Facts, type GroupFacts, UNSTEADY } from "../facts.js";
+import type { Placement } from "./types.js";
 
 export interface KnownHost {
   readonly name: string;
@@ -14,6 +15,8 @@ export interface KnownHost {
 export interface GroupIdentity {
   readonly name: string;
   readonly digest: number;
+  readonly whenNoneHealthy?: "keep" | "withdraw";
+  readonly hosts?: Placement;
 }
 
 interface Runner {
@@ -32,19 +35,51 @@ export function whyNot(host: KnownHost, identity: GroupIdentity): string | null 
   if (!host.facts.ready) return "has not exchanged state yet";
   if (host.facts.draining) return "draining";
   if (group.digest !== identity.digest) return "its configuration of the group differs";
+  const missing = missingLabel(host.facts.labels, identity.hosts);
+  if (missing !== null) return missing;
   if (!group.eligible) return group.reason === "" ? "not eligible" : group.reason;
   return null;
 }
 
+function missingLabel(labels: Readonly<Record<string, string>>, placement: Placement | undefined): string | null {
+  for (const [key, wanted] of Object.entries(placement?.require ?? {})) {
+    if (!matches(labels, key, wanted)) return `its label ${key} is not ${wanted.join(" or ")}`;
+  }
+  return null;
+}
+
+function matches(labels: Readonly<Record<string, string>>, key: string, wanted: readonly string[]): boolean {
+  return Object.hasOwn(labels, key) && wanted.includes(labels[key]!);
+}
+
+function preference(labels: Readonly<Record<string, string>>, placement: Placement | undefined): number {
+  return Object.entries(placement?.prefer ?? {}).filter(([key, wanted]) => matches(labels, key, wanted)).length;
+}
+
+/** Those whose checks pass. Where nobody's do, everybody or nobody ("whenNoneHealthy"). */
+function healthyOnes(runners: readonly Runner[]): readonly Runner[] {
+  return runners.filter((runner) => runner.group.healthy !== false);
+}
+
 /** Hosts whose leases lapse again and again run only if nobody steady does: an unsteady owner is better than none (law 7). */
-export function candidatesOf(hosts: readonly KnownHost[], identity: GroupIdentity): Candidate[] {
+function running(hosts: readonly KnownHost[], identity: GroupIdentity): readonly Runner[] {
   const steady = runnersOf(hosts, identity);
-  const runners = steady.length > 0 ? steady : runnersOf(hosts.map(overlookUnsteadiness), identity);
+  const healthy = healthyOnes(steady);
+  if (healthy.length > 0) return healthy;
+  const all = steady.length === hosts.length ? steady : runnersOf(hosts.map(overlookUnsteadiness), identity);
+  const unsteady = healthyOnes(all);
+  if (unsteady.length > 0 || identity.whenNoneHealthy === "withdraw") return unsteady;
+  return steady.length > 0 ? steady : all;
+}
+
+export function candidatesOf(hosts: readonly KnownHost[], identity: GroupIdentity): Candidate[] {
+  const runners = running(hosts, identity);
   const present = new Set(runners.map((runner) => runner.host.instance));
   return runners
     .map(({ host, group }) => ({
       name: host.name,
       weight: host.facts.weight,
+      preference: preference(host.facts.labels, identity.hosts),
       behind: group.deferring && host.facts.defersTo.some((instance) => present.has(instance)),
     }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));

@@ -6,6 +6,7 @@
 import type { Facts } from "../facts.js";
 import { FACTS_FORMAT } from "../facts.js";
 import { FactsStore } from "../facts-store.js";
+import type { Health } from "../health.js";
 import { Lease } from "../lease.js";
 import type { Endpoint, Millis, PushPull } from "../messages.js";
 import type { Orders } from "../orders.js";
@@ -20,7 +21,15 @@ import { type Claimed, ClaimNews, claimant } from "./claim-news.js";
 import { Commands } from "./commands.js";
 import { Disputes } from "./disputes.js";
 import { alarmsOf, lackOf, memberEvent, orderText, type QuorumView, type Standing } from "./face.js";
-import { COLD_START_MS, composeFacts, Incumbency, linkReason, linksReason, tellsHeld } from "./own-facts.js";
+import {
+  COLD_START_MS,
+  composeFacts,
+  healthOfGroup,
+  Incumbency,
+  linkReason,
+  linksReason,
+  tellsHeld,
+} from "./own-facts.js";
 import { NO_QUORUM, QuorumStanding } from "./quorum.js";
 import { Readiness } from "./readiness.js";
 import { Roll, settledMember } from "./roll.js";
@@ -48,6 +57,7 @@ export class Group {
   readonly #claimNews = new ClaimNews();
   readonly #met = new Set<string>();
   readonly #commands: Commands;
+  readonly #health = new Map<string, Health>();
   #settings: GroupSettings;
   #out: GroupOutput[] = [];
   #leaving = false;
@@ -79,6 +89,7 @@ export class Group {
       drifted: (group) => this.#roll.differing(group).length > 0,
       linkUp: (group) => this.#linkUp(group),
       canCarry: (name) => linkReason(this.#links.get(name), name) === "",
+      withdrawn: (group) => this.#withdrawn(group),
     });
     this.#ownership = new Ownership({
       view: this.#view,
@@ -193,7 +204,10 @@ export class Group {
       quorum: this.#quorumView(),
       drift: this.#settings.groups.map((group) => ({ group: group.name, hosts: this.#roll.differing(group.name) })),
       keys: [...this.#ownership.keys()],
-      links: this.#settings.groups.map((g) => ({ group: g.name, reason: this.#linkReason(g) })),
+      links: this.#settings.groups.map((g) => ({
+        group: g.name,
+        reason: this.#linkReason(g) || healthOfGroup({ health: this.#health }, g).reason,
+      })),
       now: this.#now,
     });
   }
@@ -266,6 +280,10 @@ export class Group {
         return;
       case "drain":
         this.#drain(input.on, now);
+        return;
+      case "health":
+        this.#health.set(input.group, input.health);
+        this.#dirty = true;
         return;
       case "order":
         this.#commands.give(input.order);
@@ -630,7 +648,8 @@ export class Group {
   #judgeSelf(now: Millis): void {
     const others = this.#roll.others(this.#options.name);
     for (const group of this.#settings.groups) {
-      const eligible = this.#readiness.ready && this.#linkUp(group.name) && !this.#unfit(now);
+      const healthy = healthOfGroup({ health: this.#health }, group).state === "passing";
+      const eligible = this.#readiness.ready && healthy && this.#linkUp(group.name) && !this.#unfit(now);
       const at = this.#settling.eligible(group.name, eligible, others, now);
       if (at !== null) this.#arm({ kind: "settle" }, at);
     }
@@ -647,6 +666,7 @@ export class Group {
       readyAt: this.#readiness.at,
       draining: this.#commands.draining,
       frozen: this.#commands.frozen,
+      health: this.#health,
       orders: this.#commands.told(),
       barred: this.#barred(now),
     };
@@ -670,6 +690,12 @@ export class Group {
   #linkUp(group: string): boolean {
     const spec = this.#settings.groups.find((g) => g.name === group);
     return spec !== undefined && this.#linkReason(spec) === "";
+  }
+
+  #withdrawn(name: string): boolean {
+    const group = this.#settings.groups.find((g) => g.name === name);
+    if (group?.whenNoneHealthy !== "withdraw") return false;
+    return healthOfGroup({ health: this.#health }, group).state === "failing";
   }
 
   #linkReason(group: GroupSpec): string {

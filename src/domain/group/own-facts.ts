@@ -3,6 +3,7 @@
  * what the others are told of us. Boundary: pure; publishing is the group's business.
  */
 import { FACTS_FORMAT, type Facts, type GroupFacts, type HeldKey } from "../facts.js";
+import type { Health } from "../health.js";
 import type { Millis } from "../messages.js";
 import type { Orders } from "../orders.js";
 import type { Key } from "../ownership/key.js";
@@ -19,7 +20,7 @@ const CLAIM_BACK_MS = 5000;
 
 /** Groups in which hosts tell what they hold. */
 export function tellsHeld(group: GroupSpec, frozen: boolean): boolean {
-  return frozen || group.failback === "never";
+  return frozen || group.failback === "never" || group.spread === "even";
 }
 
 export interface OwnState {
@@ -32,6 +33,7 @@ export interface OwnState {
   readonly readyAt: Millis;
   readonly draining: boolean;
   readonly frozen: boolean;
+  readonly health: ReadonlyMap<string, Health>;
   readonly orders: Orders | undefined;
   readonly barred: string;
 }
@@ -86,6 +88,13 @@ export class Incumbency {
   }
 }
 
+const NOT_CHECKED: Health = { state: "passing", reason: "" };
+const NOT_YET: Health = { state: "unknown", reason: "its checks have not finished yet" };
+
+export function healthOfGroup(state: Pick<OwnState, "health">, group: GroupSpec): Health {
+  return group.checked ? (state.health.get(group.name) ?? NOT_YET) : NOT_CHECKED;
+}
+
 export function linkReason(link: LinkFacts | undefined, name: string): string {
   if (link === undefined || link.mac === "") return `interface ${name} does not exist`;
   if (link.refused) return `interface ${name} ${link.refused}`;
@@ -119,12 +128,15 @@ export function composeFacts(state: OwnState, heldOf: (group: GroupSpec) => Held
     }),
     ...(state.orders === undefined ? {} : { orders: state.orders }),
     groups: state.settings.groups.map((group): GroupFacts => {
-      const reason = linksReason(group, state.links);
+      const link = linksReason(group, state.links);
+      const health = healthOfGroup(state, group);
+      const reason = link === "" ? health.reason : link;
       return {
         name: group.name,
         digest: group.digest,
         interface: group.interfaces.join(" "),
-        eligible: reason === "",
+        eligible: link === "" && health.state !== "unknown",
+        ...(health.state === "failing" ? { healthy: false } : {}),
         reason,
         ...state.settling.standing(group.name),
         held: tellsHeld(group, state.frozen) ? heldOf(group) : [],

@@ -9,6 +9,7 @@ import type { KeySpec } from "../ownership/types.js";
 import type { MemberView } from "../swim/types.js";
 import { candidatesOf, differingHosts, incumbentsOf, type KnownHost, whyNot } from "./candidates.js";
 import { preferred } from "./commands.js";
+import { tellsHeld } from "./own-facts.js";
 import type { SettledMember } from "./settling.js";
 import type { GroupSpec } from "./types.js";
 
@@ -95,7 +96,12 @@ export class Roll {
   /** Why this member could not own the group's VIPs now, or null. */
   whyNot(member: string, group: GroupSpec): string | null {
     const host = this.hosts().find((one) => one.name === member);
-    return host === undefined ? "is not alive in this group" : whyNot(host, group);
+    if (host === undefined) return "is not alive in this group";
+    const reason = whyNot(host, group);
+    if (reason !== null) return reason;
+    const facts = host.facts.groups.find((one) => one.name === group.name);
+    const elected = candidatesOf(this.hosts(), group).some((candidate) => candidate.name === member);
+    return elected ? null : (facts?.reason ?? "its checks fail");
   }
 
   elect(terms: ElectionTerms = NO_TERMS): ElectionNews {
@@ -103,14 +109,15 @@ export class Roll {
     const agreed: string[] = [];
     for (const group of this.#groups) {
       const candidates = candidatesOf(this.hosts(), group);
-      const holding = group.failback === "never" || terms.frozen;
+      const holding = tellsHeld(group, terms.frozen);
       const { incumbents: holders } = holding ? incumbentsOf(this.hosts(), candidates, group) : NO_INCUMBENTS;
       const running = new Set(candidates.map((candidate) => candidate.name));
-      const incumbents = preferred(holders, terms.moves, { frozen: terms.frozen, candidates: running });
+      const even = group.spread === "even" && group.failback !== "never" && !terms.frozen;
+      const fixed = preferred(even ? NOBODY : holders, terms.moves, { frozen: terms.frozen, candidates: running });
       if (this.differing(group.name).length > 0) this.#drifting.add(group.name);
       else if (this.#drifting.delete(group.name)) agreed.push(group.name);
       const election = this.#elections.get(group.name);
-      const changed = election?.elect(candidates, incumbents);
+      const changed = election?.elect(candidates, fixed, group.spread === "even" ? holders : null);
       if (election === undefined || changed === undefined || changed.size === 0) continue;
       for (const [key, result] of election.entries()) if (changed.has(key)) elected.push([key, result]);
     }
@@ -124,6 +131,7 @@ export interface ElectionTerms {
   readonly moves: ReadonlyMap<string, string>;
 }
 
+const NOBODY: ReadonlyMap<string, string> = new Map();
 const NO_TERMS: ElectionTerms = { frozen: false, moves: new Map() };
 const NO_INCUMBENTS = { incumbents: new Map<string, string>() };
 

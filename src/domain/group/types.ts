@@ -3,6 +3,7 @@
  * ownership and the lease behind one `handle(input, now)`. Boundary: types only.
  */
 import type { FactsCodec } from "../facts-store.js";
+import type { Health } from "../health.js";
 import type { AckPayload, Endpoint, Message, Millis } from "../messages.js";
 import type { Order, Orders } from "../orders.js";
 import type { Answer, KeyTimer, OwnershipEvent, OwnershipOutput } from "../ownership/types.js";
@@ -20,6 +21,17 @@ export interface GroupSpec {
   readonly together: boolean;
   readonly failback: { readonly afterMs: number } | "never";
   readonly local: boolean;
+  /** Not eligible before its checks have said something. */
+  readonly checked?: boolean;
+  readonly whenNoneHealthy?: "keep" | "withdraw";
+  readonly spread?: "hash" | "even";
+  readonly hosts?: Placement;
+}
+
+/** By labels: the value must be one of these. */
+export interface Placement {
+  readonly require: Readonly<Record<string, readonly string[]>>;
+  readonly prefer: Readonly<Record<string, readonly string[]>>;
 }
 
 export interface GroupSettings {
@@ -81,6 +93,8 @@ export type GroupInput =
   | { readonly kind: "gossip-health"; readonly healthy: boolean }
   /** Give everything away and take nothing (true), or take part again, at once (false). */
   | { readonly kind: "drain"; readonly on: boolean }
+  /** What the checks of a group say together. */
+  | { readonly kind: "health"; readonly group: string; readonly health: Health }
   /** What an operator tells the whole group through this host. */
   | { readonly kind: "order"; readonly order: Order }
   /** Hand everything over; then say goodbye with `leave`. */

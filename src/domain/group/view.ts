@@ -17,6 +17,7 @@ export interface ViewSource {
   drifted(group: string): boolean;
   linkUp(group: string): boolean;
   canCarry(iface: string): boolean;
+  withdrawn?(group: string): boolean;
 }
 
 export class GroupView implements View {
@@ -78,6 +79,10 @@ export class GroupView implements View {
 
   drifted(group: string): boolean {
     return this.#source.drifted(group);
+  }
+
+  withdrawn(group: string): boolean {
+    return this.#source.withdrawn?.(group) ?? false;
   }
 
   linkUp(group: string): boolean {

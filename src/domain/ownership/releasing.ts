@@ -51,7 +51,8 @@ export function leave(ctx: Context, key: Key, now: Millis): void {
   if (!ctx.view.linkUp(group)) letGo(ctx, key, "link is down", now);
   else if (key.doubtful) letGo(ctx, key, "others took over while this host was silent", now);
   else if (successor === null) {
-    if (ctx.stopping) letGo(ctx, key, "stopping, and nobody else is eligible", now);
+    if (ctx.view.withdrawn?.(group)) letGo(ctx, key, "its checks fail, and nobody is healthy: withdrawn", now);
+    else if (ctx.stopping) letGo(ctx, key, "stopping, and nobody else is eligible", now);
     else key.reason = "nobody else is eligible";
   } else if (key.state === "releasing") {
     if (successor === key.successor) return;

@@ -33,6 +33,8 @@ export interface View {
   macOf(member: string, group: string, at?: string): string | null;
   /** Some member carries the group with another digest: no planned moves. */
   drifted(group: string): boolean;
+  /** Its checks fail here, and with nobody healthy nobody shall own it (`whenNoneHealthy: "withdraw"`). */
+  withdrawn?(group: string): boolean;
   /** One of this host's interfaces of the group can carry frames. */
   linkUp(group: string): boolean;
   /** This one can. */

@@ -53,6 +53,7 @@ function snapshot(change: Partial<StatusSnapshot> = {}): StatusSnapshot {
     },
     responder: { replies: 0, announcements: 0, ignored: {} },
     alarms: [],
+    checks: [],
     ...change,
   };
 }

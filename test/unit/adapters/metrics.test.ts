@@ -48,6 +48,7 @@ const SNAPSHOT: StatusSnapshot = {
   },
   responder: { replies: 7, announcements: 8, ignored: { "not-ours": 9 } },
   alarms: ["look here"],
+  checks: [],
 };
 
 describe("the text", () => {

@@ -72,6 +72,7 @@ const snapshot = {
   vips: [vip],
   interfaces: [],
   alarms: [],
+  checks: [],
   gossip: { bind: "", encrypted: true, datagramsIn: 0, datagramsOut: 0, bytesIn: 0, bytesOut: 0, dropped: {} },
   responder: { replies: 0, announcements: 0, ignored: {} },
 };

@@ -64,6 +64,10 @@ function judged(group: Partial<VipGroup>, host: readonly HostInterface[], bindHo
     failback: { afterMs: 0 },
     conflict: "defend",
     local: true,
+    checks: [],
+    whenNoneHealthy: "keep",
+    spread: "hash",
+    hosts: { require: {}, prefer: {} },
     ...group,
   };
   const paths = new Map(whole.addresses.map((address, i) => [address, `vips[0].addresses[${i}]`]));

@@ -300,6 +300,10 @@ describe("what is accepted", () => {
       together: false,
       failback: { afterMs: 300_000 },
       local: true,
+      checks: [],
+      whenNoneHealthy: "keep",
+      spread: "hash",
+      hosts: { require: {}, prefer: {} },
     });
     expect(config.status).toEqual({ listen: { host: "127.0.0.1", port: 7980 }, socket: "/run/vipd/vipd.sock" });
   });
