@@ -186,6 +186,8 @@ export interface AddressHolder {
 // ---------------------------------------------------------------- strict ARP
 
 export interface StrictArp {
+  /** What `manage` changed and has not restored: "net.ipv4.conf.all.arp_ignore: 0 -> 1". */
+  changed(): readonly string[];
   /** Applies `manage` or checks `require`; throws one line that says what to set. Returns what was changed. */
   start(): Promise<readonly string[]>;
   /** Looks again, and repairs under `manage`; returns what it had to repair. */
@@ -266,6 +268,13 @@ export interface StatusSnapshot {
     readonly announcements: number;
     readonly ignored: Readonly<Record<string, number>>;
   };
+  readonly strictArp: {
+    readonly mode: "manage" | "require" | "ignore";
+    /** What was changed and will be restored at the end. */
+    readonly changed: readonly string[];
+    /** Times that somebody undid it, and it was set again. */
+    readonly repairs: number;
+  };
   /** What an operator should look at, a line each; empty at rest. */
   readonly alarms: readonly string[];
   /** Health checks of this host. */
@@ -313,6 +322,8 @@ export interface VipStatus {
   readonly state: VipState;
   readonly since: string;
   readonly reason: string;
+  /** Somebody who is no member claimed or answered for it within the last minute: who, since when, and when last. */
+  readonly conflict: { readonly mac: string; readonly since: string; readonly at: string } | null;
 }
 
 /** Counters and gauges beyond the snapshot, for `/metrics`. */

@@ -52,6 +52,7 @@ const HELP: Readonly<Record<string, string>> = {
   vipd_event_loop_lag_seconds: "Lateness of the event loop's latest timers, by quantile.",
   vipd_ownership_transitions_total: "Changes of a VIP's state on this host, by the new state.",
   vipd_conflicts_total: "Times that a stranger claimed a VIP of ours.",
+  vipd_strict_arp_repairs_total: "Sysctls of strict ARP that somebody undid and that were set again.",
   process_cpu_seconds_total: "User and system CPU time.",
   process_resident_memory_bytes: "Resident memory.",
   process_start_time_seconds: "Start of the process, in seconds since 1970.",

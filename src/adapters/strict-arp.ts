@@ -92,6 +92,9 @@ export function createStrictArp(options: StrictArpOptions): StrictArp {
   };
 
   return {
+    changed() {
+      return changes.map((c) => `${name(c.conf, c.key)}: ${c.original} -> ${c.ours}`);
+    },
     async start() {
       if (options.mode === "ignore") return [];
       if (options.mode === "manage") {

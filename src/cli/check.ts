@@ -1,19 +1,36 @@
 /** `vipd check`: validates the configuration and starts nothing. 0, or 2 with every problem on stderr. */
 import type { Command } from "commander";
-import { addConfigOption, addOverrides, type CommonOptions, EXIT, load, paint, printProblems, say } from "./common.js";
+import {
+  addConfigOption,
+  addOverrides,
+  type CommonOptions,
+  complain,
+  EXIT,
+  load,
+  paint,
+  printProblems,
+  say,
+} from "./common.js";
 
 export function addCheck(program: Command): void {
   const command = program
     .command("check")
     .summary("validate the configuration")
     .description("Validates the configuration and starts nothing. Every problem is reported at once, with its path.")
+    .argument("[file]", "the same as --config <file>")
     .option("--json", "{ ok, problems, warnings } as JSON")
     .addHelpText("after", "\nExit codes: 0 right (warnings may remain), 2 refused.")
     .action(check);
   addOverrides(addConfigOption(command));
 }
 
-async function check(options: CommonOptions): Promise<void> {
+async function check(file: string | undefined, given: CommonOptions, command: Command): Promise<void> {
+  if (file !== undefined && command.getOptionValueSource("config") === "cli" && file !== given.config) {
+    complain(`vipd check: two files: ${file} and --config ${given.config}`);
+    process.exitCode = EXIT.usage;
+    return;
+  }
+  const options = file === undefined ? given : { ...given, config: file };
   const loaded = await load(options, "problem");
   process.exitCode = loaded.ok ? EXIT.ok : EXIT.config;
   if (options.json) {

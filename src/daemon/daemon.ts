@@ -82,6 +82,9 @@ export class Daemon {
   #timers: NodeJS.Timeout[] = [];
   #seedsTimer: NodeJS.Timeout | undefined;
   #sysctlAlarm: string | null = null;
+  #sysctlRepairs = 0;
+  #ending = false;
+  readonly #sysctlSaid = new Set<string>();
   readonly #loopLag = createLoopLag();
   readonly #transitions = new Map<string, number>();
   #conflicts = 0;
@@ -277,6 +280,7 @@ export class Daemon {
 
   /** An interface or an address came or went: a new one must be silent, too, and "auto" may mean another one now. */
   #hostChanged(): void {
+    if (this.#ending) return;
     this.#hostTimer ??= setTimeout(() => {
       this.#hostTimer = undefined;
       void this.#checkStrictArp();
@@ -319,6 +323,7 @@ export class Daemon {
     for (const timer of this.#timers) clearInterval(timer);
     clearTimeout(this.#seedsTimer);
     clearTimeout(this.#hostTimer);
+    this.#ending = true;
     for (const undo of this.#undo.splice(0).reverse()) {
       await undo().catch((error: unknown) => {
         this.#log.write("error", "daemon.cleanup-failed", {}, reasonOf(error));
@@ -352,13 +357,14 @@ export class Daemon {
 
   async #checkStrictArp(): Promise<void> {
     try {
-      for (const repaired of await this.#strictArp.check()) {
-        this.#log.write(
-          "warn",
-          "strict-arp.repaired",
-          { repaired },
-          `strict ARP was undone by somebody, set again: ${repaired}`,
-        );
+      const repaired = await this.#strictArp.check();
+      this.#sysctlRepairs += repaired.length;
+      for (const one of repaired) {
+        // Whoever undoes it every ten seconds is named once; /status and metrics count.
+        const level = this.#sysctlSaid.has(one) ? "debug" : "warn";
+        this.#sysctlSaid.add(one);
+        const text = `strict ARP was undone by somebody, set again: ${one}`;
+        this.#log.write(level, "strict-arp.repaired", { repaired: one }, text);
       }
       this.#sysctlAlarm = null;
     } catch (error) {
@@ -385,6 +391,11 @@ export class Daemon {
       responder: this.#responder.stats(),
       links: this.#responder.links(),
       interfaces: interfacesOf(this.#settings),
+      strictArp: {
+        mode: this.#config.strictArp,
+        changed: this.#strictArp.changed(),
+        repairs: this.#sysctlRepairs,
+      },
       alarms,
       checks: this.#programs.status(),
     });
@@ -399,6 +410,7 @@ export class Daemon {
     const { framesDropped, eventsDropped } = this.#responder.stats();
     return [
       ...transitions,
+      { name: "vipd_strict_arp_repairs_total", labels: {}, value: this.#sysctlRepairs },
       { name: "vipd_conflicts_total", labels: {}, value: this.#conflicts },
       { name: "vipd_frames_dropped_total", labels: {}, value: framesDropped },
       { name: "vipd_responder_events_dropped_total", labels: {}, value: eventsDropped },

@@ -4,6 +4,7 @@
 import type { Standing } from "../domain/group/face.js";
 import type { Group } from "../domain/group/group.js";
 import { formatEndpoint } from "../domain/messages.js";
+import type { KeyView } from "../domain/ownership/types.js";
 import type { MemberView } from "../domain/swim/types.js";
 import type {
   CheckStatus,
@@ -28,6 +29,7 @@ export interface SnapshotSource {
   readonly responder: ResponderStats;
   readonly links: readonly LinkState[];
   readonly interfaces: readonly string[];
+  readonly strictArp: StatusSnapshot["strictArp"];
   readonly alarms: readonly string[];
   readonly checks: readonly CheckStatus[];
 }
@@ -66,6 +68,7 @@ export function takeSnapshot(source: SnapshotSource): StatusSnapshot {
           state: key.state,
           since: clock.wall(key.since),
           reason: key.reason,
+          conflict: conflictOf(key, clock),
         }),
       ),
     ),
@@ -87,6 +90,7 @@ export function takeSnapshot(source: SnapshotSource): StatusSnapshot {
       announcements: source.responder.announcements,
       ignored: source.responder.ignored,
     },
+    strictArp: source.strictArp,
     alarms: [...source.alarms],
     checks: source.checks,
   };
@@ -96,6 +100,15 @@ function quorumStatus(quorum: Standing["quorum"]): QuorumStatus | null {
   if (quorum === null) return null;
   const { hosts, expect, reached, held, losses } = quorum;
   return { hosts, expect, reached, held, losses };
+}
+
+/** A stranger that has been quiet for so long is history. */
+const CONFLICT_SHOWN_MS = 60_000;
+
+function conflictOf(key: KeyView, clock: Clock): VipStatus["conflict"] {
+  const { stranger } = key;
+  if (stranger === null || (clock.now() - stranger.at > CONFLICT_SHOWN_MS && key.state !== "conflict")) return null;
+  return { mac: stranger.mac, since: clock.wall(stranger.since), at: clock.wall(stranger.at) };
 }
 
 function memberStatus(member: MemberView, group: Group, clock: Clock): MemberStatus {

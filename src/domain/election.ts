@@ -12,6 +12,8 @@ export interface Candidate {
   readonly behind: boolean;
   /** Among equals in that, more comes first (placement by labels). */
   readonly preference?: number;
+  /** Keys for which it is no candidate. */
+  readonly refused?: ReadonlySet<string>;
 }
 
 export interface Elected {
@@ -47,7 +49,7 @@ export class GroupElection {
   ): Map<string, Elected> {
     const changed = new Map<string, Elected>();
     const signature = JSON.stringify([
-      candidates.map((c) => [c.name, c.weight, c.behind, c.preference]),
+      candidates.map((c) => [c.name, c.weight, c.behind, c.preference, ...(c.refused ?? [])]),
       [...incumbents],
       holders === null ? null : [...holders],
     ]);
@@ -58,7 +60,7 @@ export class GroupElection {
     const even = holders === null ? null : this.#spread(candidates, columns, { incumbents, holders });
     const heirs = even === null ? null : this.#evenHeirs(candidates, columns, { incumbents, owners: even });
     this.#keys.forEach((key, row) => {
-      const ranked = rank(candidates, columns, row, even?.[row] ?? incumbents.get(key));
+      const ranked = rank(candidates, columns, { key, row }, even?.[row] ?? incumbents.get(key));
       const next = heirs === null ? ranked : { owner: ranked.owner, heir: heirs.get(key) ?? ranked.heir };
       const former = this.#elected[row]!;
       if (former.owner === next.owner && former.heir === next.heir) return;
@@ -108,7 +110,8 @@ export class GroupElection {
       const after = this.#spread(rest, restColumns, { incumbents: by.incumbents, holders });
       this.#keys.forEach((key, row) => {
         const heir = after[row];
-        if (by.owners[row] === dead.name && heir !== null && heir !== undefined) heirs.set(key, heir);
+        if (by.owners[row] !== dead.name || heir === null || heir === undefined) return;
+        if (!candidates.find((one) => one.name === heir)?.refused?.has(key)) heirs.set(key, heir);
       });
     });
     return heirs;
@@ -122,7 +125,7 @@ export class GroupElection {
 function rank(
   candidates: readonly Candidate[],
   columns: readonly Float64Array[],
-  row: number,
+  at: { readonly key: string; readonly row: number },
   incumbent: string | undefined,
 ): Elected {
   let first = -1;
@@ -134,11 +137,12 @@ function rank(
     if (ca.behind !== cb.behind) return cb.behind;
     const [pa, pb] = [ca.preference ?? 0, cb.preference ?? 0];
     if (pa !== pb) return pa > pb;
-    const sa = columns[a]![row]! * ca.weight;
-    const sb = columns[b]![row]! * cb.weight;
+    const sa = columns[a]![at.row]! * ca.weight;
+    const sb = columns[b]![at.row]! * cb.weight;
     return sa === sb ? ca.name < cb.name : sa > sb;
   };
   for (let i = 0; i < candidates.length; i++) {
+    if (candidates[i]!.refused?.has(at.key)) continue;
     if (first < 0 || better(i, first)) {
       second = first;
       first = i;

@@ -40,6 +40,8 @@ export interface GroupFacts {
    * that is frozen. Empty otherwise.
    */
   readonly held: readonly HeldKey[];
+  /** Election keys that it yielded to a stranger and does not want for now (conflict "yield"); left out where there are none. */
+  readonly refused?: readonly string[];
 }
 
 /** An incumbent's claim. The highest epoch wins. */

@@ -94,7 +94,8 @@ function writeInterface(one: InterfaceFacts): void {
 }
 
 function writeGroup(one: GroupFacts): void {
-  writer.map(one.healthy === undefined ? 8 : 9);
+  const { refused } = one;
+  writer.map(8 + (one.healthy === undefined ? 0 : 1) + (refused === undefined ? 0 : 1));
   number("d", one.digest);
   bool("e", one.eligible);
   bool("f", one.deferring);
@@ -104,6 +105,8 @@ function writeGroup(one: GroupFacts): void {
   text("n", one.name);
   text("r", one.reason);
   bool("s", one.settled);
+  // Only where there is one, so that facts without are as short as ever.
+  if (refused !== undefined) list("x", refused, (name) => writer.text(name));
 }
 
 function writeHeld(one: HeldKey): void {
@@ -287,6 +290,7 @@ function readGroup(reader: MsgpackReader): GroupFacts {
     else if (name === "n") out.name = reader.text(TEXT_BYTES_MAX);
     else if (name === "r") out.reason = reader.text(TEXT_BYTES_MAX);
     else if (name === "s") out.settled = reader.bool();
+    else if (name === "x") out.refused = readList(reader, HELD_MAX, () => reader.text(TEXT_BYTES_MAX));
     else return false;
     return true;
   });

@@ -81,6 +81,7 @@ export function candidatesOf(hosts: readonly KnownHost[], identity: GroupIdentit
       weight: host.facts.weight,
       preference: preference(host.facts.labels, identity.hosts),
       behind: group.deferring && host.facts.defersTo.some((instance) => present.has(instance)),
+      ...(group.refused === undefined ? {} : { refused: new Set(group.refused) }),
     }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
 }

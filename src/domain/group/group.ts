@@ -65,6 +65,7 @@ export class Group {
   #leaseSent: Millis = Number.NaN;
   #dirty = true;
   #barredSeen = "";
+  #refusalsTold = "";
   #ackPayload = { factsVersion: -1, viewDigest: -1 };
   #watched = "";
   #watchStale = true;
@@ -615,6 +616,7 @@ export class Group {
 
   /** Ends a turn: own facts, elections, ownership's deeds and the lease, until nothing more changes. */
   #settle(now: Millis): void {
+    this.#lookAtRefusals(now);
     for (let round = 0; round < 4 && this.#dirty; round++) {
       this.#dirty = false;
       this.#barredSeen = this.#barred(now);
@@ -655,6 +657,15 @@ export class Group {
     }
   }
 
+  /** A key was yielded to a stranger, or its time is over: elections must hear of it. */
+  #lookAtRefusals(now: Millis): void {
+    const refusing = this.#ownership.refusing(now);
+    const text = refusing.size === 0 ? "" : JSON.stringify([...refusing]);
+    if (text === this.#refusalsTold) return;
+    this.#refusalsTold = text;
+    this.#dirty = true;
+  }
+
   #compose(now: Millis): Facts {
     const state = {
       settings: this.#settings,
@@ -669,6 +680,7 @@ export class Group {
       health: this.#health,
       orders: this.#commands.told(),
       barred: this.#barred(now),
+      refused: this.#ownership.refusing(now),
     };
     return composeFacts(state, (group) => this.#incumbency.held(group, state, this.#roll.epochs(group), now));
   }

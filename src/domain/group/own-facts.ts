@@ -36,6 +36,8 @@ export interface OwnState {
   readonly health: ReadonlyMap<string, Health>;
   readonly orders: Orders | undefined;
   readonly barred: string;
+  /** Ownership.refusing, as of now. */
+  readonly refused: ReadonlyMap<string, readonly string[]>;
 }
 
 /** Keeps the claim epochs of keys in groups with failback "never". */
@@ -109,6 +111,15 @@ export function linksReason(group: GroupSpec, links: ReadonlyMap<string, LinkFac
   return reasons.includes("") ? "" : reasons.join(", ");
 }
 
+const REASON_MAX = 160;
+/** So many are told at most: a stranger that claims a whole pool is not made room for key by key. */
+const REFUSED_MAX = 256;
+
+function refusedIn(group: string, refused: OwnState["refused"]): { readonly refused?: readonly string[] } {
+  const keys = refused.get(group);
+  return keys === undefined ? {} : { refused: keys.slice(0, REFUSED_MAX) };
+}
+
 export function composeFacts(state: OwnState, heldOf: (group: GroupSpec) => HeldKey[]): Facts {
   const names = [...new Set(state.settings.groups.flatMap((group) => group.interfaces))].sort();
   return {
@@ -130,7 +141,8 @@ export function composeFacts(state: OwnState, heldOf: (group: GroupSpec) => Held
     groups: state.settings.groups.map((group): GroupFacts => {
       const link = linksReason(group, state.links);
       const health = healthOfGroup(state, group);
-      const reason = link === "" ? health.reason : link;
+      // Bounded: others take no longer text.
+      const reason = (link === "" ? health.reason : link).slice(0, REASON_MAX);
       return {
         name: group.name,
         digest: group.digest,
@@ -140,6 +152,7 @@ export function composeFacts(state: OwnState, heldOf: (group: GroupSpec) => Held
         reason,
         ...state.settling.standing(group.name),
         held: tellsHeld(group, state.frozen) ? heldOf(group) : [],
+        ...refusedIn(group.name, state.refused),
       };
     }),
   };

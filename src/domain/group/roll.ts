@@ -143,7 +143,7 @@ export function settledMember(host: KnownHost): SettledMember {
 /** The election keys of a group: the group's name when its addresses go together, else each address. */
 export function keysOf(group: GroupSpec): KeySpec[] {
   const { name, local } = group;
-  const at = { group: name, interfaces: group.interfaces, local };
+  const at = { group: name, interfaces: group.interfaces, local, conflict: group.conflict ?? "defend" };
   if (group.together) return [{ key: name, addresses: group.addresses, ...at }];
   return group.addresses.map((address) => ({ key: address, addresses: [address], ...at }));
 }

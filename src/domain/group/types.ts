@@ -26,6 +26,7 @@ export interface GroupSpec {
   readonly whenNoneHealthy?: "keep" | "withdraw";
   readonly spread?: "hash" | "even";
   readonly hosts?: Placement;
+  readonly conflict?: "defend" | "yield";
 }
 
 /** By labels: the value must be one of these. */

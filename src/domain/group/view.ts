@@ -59,6 +59,11 @@ export class GroupView implements View {
     return Math.max(heardAt, this.#source.member(member)?.since ?? heardAt);
   }
 
+  refuses(member: string, group: string, key: string): boolean {
+    const facts = this.#source.facts(member)?.groups.find((g) => g.name === group);
+    return facts?.refused?.includes(key) ?? false;
+  }
+
   draining(member: string): boolean {
     return this.#source.facts(member)?.draining ?? false;
   }

@@ -3,6 +3,7 @@
  * Boundary: pure transitions of one key.
  */
 import type { Millis } from "../messages.js";
+import { strangerAnswers } from "./conflicts.js";
 import { announce, answer, arm, CLAIM_AGAIN_MS, type Context, enter, SECOND_NOTICE_MS } from "./context.js";
 import { isLive, type Key } from "./key.js";
 import { judge } from "./questions.js";
@@ -22,7 +23,9 @@ export function beginClaim(ctx: Context, key: Key, now: Millis): void {
 export function decide(ctx: Context, key: Key, now: Millis): void {
   const holder = key.holder === ctx.view.self ? null : key.holder;
   const lost = [...key.unsucceeded].filter((member) => member !== holder && mayStillAnswer(ctx.view, member));
-  if (isLive(ctx.view, holder) && lost.length === 0) {
+  // Whoever made room for a stranger hands nothing over: the stranger may be there still.
+  const yielded = holder !== null && ctx.view.refuses(holder, key.spec.group, key.spec.key);
+  if (isLive(ctx.view, holder) && lost.length === 0 && !yielded) {
     if (!ctx.view.drifted(key.spec.group) || ctx.view.draining(holder)) {
       hold(ctx, key, `hand-over from ${holder}`, now);
       return;
@@ -55,10 +58,7 @@ export function apply(ctx: Context, key: Key, verdict: WireVerdict, now: Millis)
       hold(ctx, key, nobodyAnswers(ctx, key), now);
       return;
     case "stranger":
-      key.stranger = { mac: verdict.mac, at: now };
-      key.notBefore = now + 2 * CLAIM_AGAIN_MS;
-      enter(ctx, key, "conflict", `a stranger with MAC ${verdict.mac} answers for it`, now);
-      arm(ctx, key, "claim-again", key.notBefore);
+      strangerAnswers(ctx, key, verdict.mac, now);
       return;
     case "member":
       key.holder = verdict.member;

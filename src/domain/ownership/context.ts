@@ -22,6 +22,8 @@ export interface Context {
   /** Ready, and the lease is held. */
   active: boolean;
   stopping: boolean;
+  /** Keys that this host wants others to try (conflict "yield"); those whose time is over leave it when it is read. */
+  readonly refusing: Set<Key>;
   /** Why this host may own nothing at all, or "". */
   barred: string;
 }
@@ -30,7 +32,14 @@ export function mayClaim(ctx: Context): boolean {
   return ctx.active && !ctx.stopping && ctx.barred === "";
 }
 
-export function enter(ctx: Context, key: Key, state: KeyState, reason: string, now: Millis): void {
+export function enter(
+  ctx: Context,
+  key: Key,
+  state: KeyState,
+  reason: string,
+  now: Millis,
+  as?: OwnershipEvent["level"],
+): void {
   const from = key.state;
   key.stamp += 1;
   key.reason = reason;
@@ -39,7 +48,7 @@ export function enter(ctx: Context, key: Key, state: KeyState, reason: string, n
   key.state = state;
   const tookMs = Math.round(now - key.since);
   key.since = now;
-  const level = state === "conflict" ? "error" : state === "owned" || from === "owned" ? "info" : "debug";
+  const level = as ?? (state === "conflict" ? "error" : state === "owned" || from === "owned" ? "info" : "debug");
   note(ctx, level, `vip.${state}`, key, { from, tookMs, reason }, `${key.spec.key}: ${from} -> ${state}: ${reason}`);
 }
 

@@ -38,9 +38,14 @@ export interface Key {
   notBefore: Millis;
   rivalryAt: Millis;
   announcedAt: Millis;
-  defendedAt: Millis;
+  /** By address, when it was last defended against a stranger. */
+  readonly defendedAt: Map<string, Millis>;
+  /** Times that the stranger was met in our way. */
+  conflicts: number;
+  /** Another host may try until then (conflict "yield"). */
+  refusedUntil: Millis;
   /** The stranger that claimed it or answered for it last. */
-  stranger: { mac: string; at: Millis } | null;
+  stranger: { mac: string; at: Millis; since: Millis; saidAt: Millis } | null;
   /** The claim took over from somebody (as against a first claim at a cold start). */
   tookOver: boolean;
   ownedSince: Millis;
@@ -66,7 +71,9 @@ export function newKey(spec: KeySpec, now: Millis): Key {
     notBefore: Number.NEGATIVE_INFINITY,
     rivalryAt: Number.NEGATIVE_INFINITY,
     announcedAt: Number.NEGATIVE_INFINITY,
-    defendedAt: Number.NEGATIVE_INFINITY,
+    defendedAt: new Map(),
+    conflicts: 0,
+    refusedUntil: Number.NEGATIVE_INFINITY,
     stranger: null,
     tookOver: false,
     ownedSince: Number.NEGATIVE_INFINITY,
@@ -113,6 +120,7 @@ export function viewOf(key: Key, view: View): KeyView {
     state: key.state,
     since: key.since,
     reason: key.reason,
+    stranger: key.stranger,
     owner,
     heir: first !== null && first !== owner ? first : heir,
   };

@@ -6,16 +6,19 @@
 import type { Elected } from "../election.js";
 import type { Millis } from "../messages.js";
 import { abort, beginClaim, decide, mayStillAnswer, own } from "./claiming.js";
+import { askAgain, refuses, strangerClaims } from "./conflicts.js";
 import { announceAgain, arm, type Context, enter, mayClaim, note } from "./context.js";
 import { isLive, type Key, newKey, silentFor, viewOf } from "./key.js";
 import { Outbox } from "./outbox.js";
 import { Questions } from "./questions.js";
 import { keep, leave, letGo, nudge, relocate, takeBack } from "./releasing.js";
-import { memberClaims, settleRivalry, stranger } from "./rivals.js";
+import { memberClaims, settleRivalry } from "./rivals.js";
 import type { Answer, KeyPurpose, KeySpec, KeyState, KeyTimer, KeyView, OwnershipOutput, View } from "./types.js";
 
 /** The kernel refused an address: it will hardly take it in the next second. */
 const HOLD_FAILED_PAUSE_MS = 10_000;
+
+const NONE_REFUSED: ReadonlyMap<string, readonly string[]> = new Map();
 
 export interface OwnershipOptions {
   readonly view: View;
@@ -33,7 +36,7 @@ export class Ownership {
   constructor(options: OwnershipOptions) {
     const out = new Outbox();
     const questions = new Questions(options, out);
-    this.#ctx = { view: options.view, out, questions, active: false, stopping: false, barred: "" };
+    this.#ctx = { view: options.view, out, questions, active: false, stopping: false, refusing: new Set(), barred: "" };
   }
 
   // ------------------------------------------------------------ what comes in
@@ -132,6 +135,7 @@ export class Ownership {
     for (const name of done) {
       const key = this.#keys.get(name);
       if (key?.state === "claiming" && key.held.size === 0) decide(this.#ctx, key, now);
+      else if (key?.state === "conflict") this.#evaluate(key, now);
     }
   }
 
@@ -142,7 +146,7 @@ export class Ownership {
     const member = this.#ctx.view.memberByMac(heard.mac);
     if (member === this.#ctx.view.self) return;
     if (member === undefined) {
-      stranger(this.#ctx, key, heard.mac, now);
+      strangerClaims(this.#ctx, key, heard, now);
       return;
     }
     memberClaims(this.#ctx, key, member, [heard.address], { yielded: heard.yielded, round: 1 }, now);
@@ -207,6 +211,18 @@ export class Ownership {
     return this.#ctx.out.flush();
   }
 
+  /** Keys that this host wants others to try, whoever is elected (conflict "yield"): group -> keys. */
+  refusing(now: Millis): ReadonlyMap<string, readonly string[]> {
+    const { refusing } = this.#ctx;
+    if (refusing.size === 0) return NONE_REFUSED;
+    const byGroup = new Map<string, string[]>();
+    for (const key of refusing) {
+      if (!refuses(key, now) || this.#keys.get(key.spec.key) !== key) refusing.delete(key);
+      else byGroup.set(key.spec.group, [...(byGroup.get(key.spec.group) ?? []), key.spec.key].sort());
+    }
+    return byGroup;
+  }
+
   views(): KeyView[] {
     return Array.from(this.#keys.values(), (key) => viewOf(key, this.#ctx.view));
   }
@@ -227,8 +243,10 @@ export class Ownership {
       case "standby":
       case "unowned":
       case "conflict":
-        if (mine && mayClaim(this.#ctx) && now >= key.notBefore) beginClaim(this.#ctx, key, now);
-        else if (!mine) this.#rest(key, now);
+        if (mine && mayClaim(this.#ctx) && now >= key.notBefore) {
+          if (key.state === "conflict") askAgain(this.#ctx, key, now);
+          else beginClaim(this.#ctx, key, now);
+        } else if (!mine) this.#rest(key, now);
         // The timer of the pause may have lost its meaning while somebody else was elected.
         else if (now < key.notBefore) arm(this.#ctx, key, "claim-again", key.notBefore);
         return;
@@ -254,11 +272,16 @@ export class Ownership {
   /** Not ours: standby behind whoever is elected, or nobody. */
   #rest(key: Key, now: Millis): void {
     const owner = key.elected.owner;
-    const state: KeyState = owner === null ? "unowned" : "standby";
+    const yielded = refuses(key, now);
+    // Every host yielded: that nobody is elected has a reason, and it has a MAC.
+    const state: KeyState = owner !== null ? "standby" : yielded ? "conflict" : "unowned";
     const { barred } = this.#ctx;
-    const nobody = barred === "" ? "nobody is eligible" : `${barred}: this host owns nothing`;
+    const none = barred === "" ? "nobody is eligible" : `${barred}: this host owns nothing`;
+    const nobody = yielded ? `yielded to a stranger with MAC ${key.stranger?.mac}` : none;
     const reason = owner === null ? nobody : `${owner} is elected`;
-    if (key.state !== state || key.reason !== reason) enter(this.#ctx, key, state, reason, now);
+    if (key.state === state && key.reason === reason) return;
+    enter(this.#ctx, key, state, reason, now, yielded ? "debug" : undefined);
+    if (yielded) arm(this.#ctx, key, "claim-again", key.refusedUntil);
   }
 
   #retire(key: Key, now: Millis): void {

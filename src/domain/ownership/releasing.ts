@@ -16,7 +16,7 @@ import {
   note,
 } from "./context.js";
 import { isLive, type Key, placesOf, silentFor } from "./key.js";
-import type { KeySpec } from "./types.js";
+import type { KeySpec, KeyState, OwnershipEvent } from "./types.js";
 
 /** A former owner goes on accepting for so long after it went silent, unless the second round is heard before. */
 const ACCEPT_AFTER_SILENCE_MS = 1500;
@@ -139,8 +139,13 @@ export function relocate(ctx: Context, key: Key, spec: KeySpec, now: Millis): vo
   announceOn(ctx, key, spec.addresses, ANNOUNCE_ROUNDS_MS, gained);
 }
 
+interface LetGoAs {
+  readonly state: KeyState;
+  readonly level: OwnershipEvent["level"];
+}
+
 /** Silent at once, and off lo. */
-export function letGo(ctx: Context, key: Key, reason: string, now: Millis): void {
+export function letGo(ctx: Context, key: Key, reason: string, now: Millis, as?: LetGoAs): void {
   ctx.out.silence(placesOf(key));
   if (key.spec.local) ctx.out.drop(key.spec.addresses);
   key.evidenced.clear();
@@ -149,5 +154,6 @@ export function letGo(ctx: Context, key: Key, reason: string, now: Millis): void
   key.successor = null;
   key.doubtful = false;
   const owner = key.elected.owner;
-  enter(ctx, key, owner === null || owner === ctx.view.self ? "unowned" : "standby", reason, now);
+  const state = as?.state ?? (owner === null || owner === ctx.view.self ? "unowned" : "standby");
+  enter(ctx, key, state, reason, now, as?.level);
 }

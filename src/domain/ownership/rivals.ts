@@ -1,18 +1,16 @@
 /**
- * Others' claims: the successor's (evidence), a rival member's (law 8), a stranger's (RFC 5227). Purpose: what each
+ * Others' claims: the successor's (evidence), a rival member's (law 8). Purpose: what each
  * means in each state. Boundary: pure transitions of one key; never a volley.
  */
 import type { Millis } from "../messages.js";
 import { apply } from "./claiming.js";
-import { announceAgain, announceOn, arm, CLAIM_AGAIN_MS, type Context, mayClaim, note } from "./context.js";
+import { announceAgain, arm, CLAIM_AGAIN_MS, type Context, mayClaim, note } from "./context.js";
 import { isLive, type Key, silentFor } from "./key.js";
 import { evidence, leave, letGo } from "./releasing.js";
 
 /** Rivals exchange state first; without an answer for so long, the elected one announces all the same. */
 const RIVALRY_MS = 500;
 const CROSSING_MS = 200;
-/** RFC 5227, section 2.4. */
-const DEFEND_INTERVAL_MS = 10_000;
 
 export function memberClaims(
   ctx: Context,
@@ -67,12 +65,4 @@ export function settleRivalry(ctx: Context, key: Key, now: Millis): void {
     letGo(ctx, key, "gossip is broken", now);
     apply(ctx, key, { kind: "member", member: rival }, now);
   } else announceAgain(ctx, key, rival, now);
-}
-
-export function stranger(ctx: Context, key: Key, mac: string, now: Millis): void {
-  key.stranger = { mac, at: now };
-  if (key.state !== "owned" || now - key.defendedAt < DEFEND_INTERVAL_MS) return;
-  key.defendedAt = now;
-  note(ctx, "error", "vip.conflict", key, { mac }, `a stranger with MAC ${mac} claims ${key.spec.key}: defending it`);
-  announceOn(ctx, key, key.spec.addresses, [0]);
 }

@@ -11,6 +11,8 @@ export interface KeySpec {
   readonly group: string;
   /** Announced on all of these that can carry frames; asked on all of them. Empty: none is known yet. */
   readonly interfaces: readonly string[];
+  /** What is done about a stranger's claim; `defend` where nothing is said. */
+  readonly conflict?: "defend" | "yield";
   /** Put the addresses on lo while owned. */
   readonly local: boolean;
   readonly addresses: readonly string[];
@@ -27,6 +29,8 @@ export interface View {
   /** Lease plus one extension that the member gossiped, ms (law 2). */
   leaseOf(member: string): Millis;
   draining(member: string): boolean;
+  /** It yielded this key to a stranger, or refuses it for another one's sake: not a hand-over, but a claim like any other. */
+  refuses(member: string, group: string, key: string): boolean;
   /** The member whose interface has this MAC, dead ones included. */
   memberByMac(mac: string): string | undefined;
   /** The MAC with which the member would announce the group on the segment of our `at` (its best guess without), or null. */
@@ -113,6 +117,8 @@ export interface KeyView {
   readonly state: KeyState;
   readonly since: Millis;
   readonly reason: string;
+  /** Who claimed it last and is no member. */
+  readonly stranger: { readonly mac: string; readonly since: Millis; readonly at: Millis } | null;
   /** The member that this host believes to announce it now. */
   readonly owner: string | null;
   readonly heir: string | null;

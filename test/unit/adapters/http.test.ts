@@ -25,6 +25,7 @@ function vips(count: number): VipStatus[] {
     state: "owned",
     since: "2026-01-01T00:00:00.000Z",
     reason: "elected",
+    conflict: null,
   }));
 }
 
@@ -52,6 +53,7 @@ function snapshot(change: Partial<StatusSnapshot> = {}): StatusSnapshot {
       dropped: {},
     },
     responder: { replies: 0, announcements: 0, ignored: {} },
+    strictArp: { mode: "manage", changed: [], repairs: 0 },
     alarms: [],
     checks: [],
     ...change,

@@ -7,7 +7,7 @@ import type { MemberStatus, StatusSnapshot, VipState, VipStatus } from "../../..
 
 function vip(address: string, group: string, state: VipState): VipStatus {
   const owner = state === "unowned" ? null : "host-a";
-  return { address, group, interface: "eth0", owner, heir: null, state, since: "", reason: "" };
+  return { address, group, interface: "eth0", owner, heir: null, state, since: "", reason: "", conflict: null };
 }
 
 function member(name: string, state: MemberStatus["state"], foreign = false): MemberStatus {
@@ -47,6 +47,7 @@ const SNAPSHOT: StatusSnapshot = {
     dropped: { "bad-crc": 2 },
   },
   responder: { replies: 7, announcements: 8, ignored: { "not-ours": 9 } },
+  strictArp: { mode: "manage", changed: [], repairs: 0 },
   alarms: ["look here"],
   checks: [],
 };

@@ -37,6 +37,7 @@ function configFile(config: unknown): string {
 const vip = {
   address: "fd77::2:f",
   group: "pool",
+  conflict: null,
   interface: "eth0",
   owner: "host-b",
   heir: "host-c",
@@ -71,6 +72,7 @@ const snapshot = {
   members: [member],
   vips: [vip],
   interfaces: [],
+  strictArp: { mode: "manage" as const, changed: [], repairs: 0 },
   alarms: [],
   checks: [],
   gossip: { bind: "", encrypted: true, datagramsIn: 0, datagramsOut: 0, bytesIn: 0, bytesOut: 0, dropped: {} },
@@ -86,6 +88,8 @@ describe("exit codes and output", { timeout: 30_000 }, () => {
     ["verify with a bad count", ["verify", "10.0.0.1", "--count", "0"], 64, "from 1 to 1000"],
     ["run with a refused configuration", ["run", "-c", "/nowhere.json"], 2, "/nowhere.json: no such file"],
     ["check of an absent file", ["check", "-c", "/nowhere.json"], 2, "/nowhere.json: no such file"],
+    ["check of an absent file, named plainly", ["check", "/nowhere.json"], 2, "/nowhere.json: no such file"],
+    ["check of two files", ["check", "/a.json", "-c", "/b.json"], 64, "two files: /a.json and --config /b.json"],
     ["status without a daemon", ["status", "--status.socket", "/nowhere.sock"], 3, "the daemon is not running"],
   ])("%s", async (_name, args, code, text) => {
     const ended = await vipd(args);

@@ -248,6 +248,29 @@ describe("the group, whole", () => {
     expectOneVoiceEach(world);
   });
 
+  it('with conflict "yield" an owner makes room for a stranger, others try in turn, and who tries last serves when it is gone', () => {
+    const world = new World();
+    for (const name of "abc") {
+      world.add({ name, groups: [{ ...spec(), conflict: "yield" }], seeds: [..."abc"] });
+    }
+    world.run(8000);
+    const [first] = world.voices(ADDRESSES[0]!);
+    const others = ADDRESSES.slice(1).map((address) => world.voices(address));
+    const mac = "66:66:66:66:66:66";
+    world.strangers.set(ADDRESSES[0]!, [mac]);
+    const owner = world.hosts.find((host) => host.options.name === first)!;
+    owner.turn({ kind: "claim-heard", address: ADDRESSES[0]!, mac, yielded: false });
+    world.run(4000, () => expect(world.voices(ADDRESSES[0]!)).toEqual([]));
+    expect(world.hosts.map((host) => host.state(ADDRESSES[0]!))).toContain("conflict");
+    const asked = world.hosts.filter((host) => host.events.some((event) => event.includes("vip.conflict")));
+    expect(asked.length, "another host tried").toBeGreaterThan(1);
+    expect(ADDRESSES.slice(1).map((address) => world.voices(address))).toEqual(others);
+    world.run(200_000, () => expect(world.voices(ADDRESSES[0]!)).toEqual([]));
+    world.strangers.clear();
+    world.run(70_000);
+    expectOneVoiceEach(world);
+  });
+
   it("at rest nothing is announced and nothing is exchanged beyond the gossip", () => {
     const world = cluster("abcde");
     world.run(10_000);

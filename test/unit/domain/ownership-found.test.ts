@@ -22,6 +22,7 @@ function world() {
     drifted: () => false,
     linkUp: () => true,
     canCarry: () => true,
+    refuses: () => false,
   };
   const machine = new Ownership({ view, suspectAfterMs: 350, askAfterMs: 655, askTimeoutMs: 90 });
   machine.configure([{ key: V, group: "web", interfaces: ["eth0"], local: true, addresses: [V] }], 0);

@@ -22,8 +22,9 @@ class World implements View {
   /** All outputs since the last `take`. */
   #out: OwnershipOutput[] = [];
 
-  constructor(options: { together?: boolean } = {}) {
-    const spec = { group: "web", interfaces: ["eth0"], local: true };
+  constructor(options: { together?: boolean; conflict?: "defend" | "yield" } = {}) {
+    const { conflict = "defend" } = options;
+    const spec = { group: "web", interfaces: ["eth0"], local: true, conflict };
     this.machine.configure(
       options.together ? [{ key: "web", addresses: [V, "fd00::1"], ...spec }] : [{ key: V, addresses: [V], ...spec }],
       0,
@@ -42,6 +43,9 @@ class World implements View {
   leaseOf() {
     return 550;
   }
+  refuses() {
+    return false;
+  }
   draining(member: string) {
     return this.drainingHosts.has(member);
   }
@@ -54,8 +58,9 @@ class World implements View {
   drifted() {
     return this.drift;
   }
-  canCarry() {
-    return true;
+  readonly down = new Set<string>();
+  canCarry(name: string) {
+    return !this.down.has(name);
   }
   linkUp() {
     return this.link;
@@ -78,7 +83,7 @@ class World implements View {
   }
   /** Own it as the first claimer. */
   own(heir: string | null = "b") {
-    this.elect("a", heir);
+    this.elect("a", heir, this.key.spec.key);
     const [ask] = this.take("ask") as Extract<OwnershipOutput, { kind: "ask" }>[];
     this.machine.asked(ask!.id, [], this.now);
     this.machine.held(this.key.spec.addresses, this.now);
@@ -329,6 +334,117 @@ describe("ownership: meeting again (law 8)", () => {
     world.machine.claimHeard({ address: V, mac: "66:66:66:66:66:66", yielded: false }, 29_999);
     expect(world.kinds()).toEqual([]);
     expect(world.key.state).toBe("owned");
+    world.machine.claimHeard({ address: V, mac: "66:66:66:66:66:66", yielded: false }, 30_000);
+    expect(world.kinds()).toEqual(["announce"]);
+  });
+
+  it("defends each address of a pair by itself", () => {
+    const world = new World({ together: true }).own();
+    const claim = (address: string, now: number) => {
+      world.machine.claimHeard({ address, mac: "66:66:66:66:66:66", yielded: false }, now);
+      return (world.take("announce") as Extract<OwnershipOutput, { kind: "announce" }>[]).flatMap((o) => o.addresses);
+    };
+    expect(claim(V, 20_000)).toEqual([V]);
+    expect(claim("fd00::1", 20_001)).toEqual(["fd00::1"]);
+    expect(claim(V, 25_000)).toEqual([]);
+  });
+
+  it("shouts once a minute of one stranger, and counts every defence", () => {
+    const world = new World().own();
+    const levels: string[] = [];
+    for (let now = 20_000; now < 85_000; now += 500) {
+      world.machine.claimHeard({ address: V, mac: "66:66:66:66:66:66", yielded: false }, now);
+      for (const output of world.take("event")) {
+        if (output.kind === "event" && output.event.event === "vip.conflict") levels.push(output.event.level);
+      }
+    }
+    expect(levels).toEqual(["error", "debug", "debug", "debug", "debug", "debug", "error"]);
+  });
+
+  it('with "yield" falls silent at once, and tells the others that they may try', () => {
+    const world = new World({ conflict: "yield" }).own();
+    world.machine.claimHeard({ address: V, mac: "66:66:66:66:66:66", yielded: false }, 20_000);
+    expect(world.kinds()).toEqual(["silence", "drop"]);
+    expect(world.key).toMatchObject({ state: "conflict", owner: null });
+    expect(world.machine.refusing(20_001)).toEqual(new Map([["web", [V]]]));
+    expect(world.machine.refusing(30_000)).toEqual(new Map());
+  });
+
+  it("asks again while in conflict without leaving it, every 2 s at first, at last every 10 s, and says it once", () => {
+    const world = new World().elect("a");
+    world.answer("66:66:66:66:66:66");
+    const asks: number[] = [];
+    let loud = 0;
+    for (let outputs = world.take(); world.now < 100_000; outputs = world.take()) {
+      for (const output of outputs) if (output.kind === "event" && output.event.level === "error") loud += 1;
+      const ask = outputs.find((output) => output.kind === "ask");
+      const arm = outputs.find((output) => output.kind === "arm");
+      if (ask?.kind === "ask") {
+        asks.push(world.now);
+        world.machine.asked(ask.id, [{ address: V, mac: "66:66:66:66:66:66" }], (world.now += 90));
+      } else if (arm?.kind === "arm") world.machine.timer(arm.timer, (world.now = arm.at));
+      else break;
+      expect(world.key.state).toBe("conflict");
+    }
+    const gaps = asks.slice(1).map((at, i) => Math.round((at - asks[i]!) / 1000));
+    expect(gaps.slice(0, 9)).toEqual(Array(9).fill(2));
+    expect(new Set(gaps.slice(10))).toEqual(new Set([10]));
+    expect(loud).toBe(1);
+  });
+
+  it("claims when the stranger is silent at last", () => {
+    const world = new World().elect("a");
+    world.answer("66:66:66:66:66:66");
+    const arm = world.take("arm").at(-1) as Extract<OwnershipOutput, { kind: "arm" }>;
+    world.machine.timer(arm.timer, (world.now = arm.at));
+    world.answer(null);
+    expect(world.key.state).toBe("claiming");
+    world.answer(null);
+    expect(world.kinds()).toEqual(["hold"]);
+  });
+});
+
+describe("ownership: several interfaces", () => {
+  const spec = { key: V, addresses: [V], group: "web", interfaces: ["eth0", "eth1"], local: true };
+
+  function owner(): World {
+    const world = new World();
+    world.machine.configure([spec], 0);
+    return world.own();
+  }
+
+  it("answers on all of them and announces on those that are up", () => {
+    const world = new World();
+    world.machine.configure([spec], 0);
+    world.down.add("eth1");
+    world.elect("a", "b");
+    const ask = world.take("ask")[0] as Extract<OwnershipOutput, { kind: "ask" }>;
+    expect(ask.interfaces).toEqual(["eth0"]);
+    world.machine.asked(ask.id, [], 100);
+    world.take();
+    world.machine.held([V], 110);
+    const out = world.take();
+    const own = out.find((output) => output.kind === "own");
+    expect(own?.kind === "own" && own.intents.map((intent) => intent.interface)).toEqual(["eth0", "eth1"]);
+    const announced = out.flatMap((output) => (output.kind === "announce" ? [output.interface] : []));
+    expect(announced).toEqual(["eth0"]);
+  });
+
+  it("an interface that is added by a reload is announced on, one that goes falls silent, and the VIP does not move", () => {
+    const world = owner();
+    world.machine.configure([{ ...spec, interfaces: ["eth1", "eth2"] }], 1000);
+    const out = world.take();
+    expect(out.find((o) => o.kind === "silence")).toEqual({ kind: "silence", at: [{ address: V, interface: "eth0" }] });
+    expect(out.flatMap((o) => (o.kind === "announce" ? [o.interface] : []))).toEqual(["eth2"]);
+    expect(out.some((o) => o.kind === "drop")).toBe(false);
+    expect(world.key.state).toBe("owned");
+  });
+
+  it("another interface altogether is another segment: let go of, and asked for there", () => {
+    const world = owner();
+    world.machine.configure([{ ...spec, interfaces: ["eth7"] }], 1000);
+    expect(world.kinds()).toEqual(["silence", "drop"]);
+    expect(world.key.state).not.toBe("owned");
   });
 });
 

@@ -142,6 +142,7 @@ export const FACTS: Facts = {
       settled: true,
       deferring: true,
       held: [{ key: "10.77.0.100", epoch: 1_700_000_000_000 }],
+      refused: ["10.77.0.100"],
     },
   ],
 };
