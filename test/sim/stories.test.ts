@@ -9,3 +9,9 @@ describe("stories: any misfortune in any order, then healing", () => {
     expect(play({ seed, hosts: 5, minutes: 0.3 }).chapters).toBeGreaterThan(0);
   });
 });
+
+describe("stories with a quorum: whoever is out of reach of a majority for a lease answers for nothing", () => {
+  it.each([5, 42, 131, 201])("npm run sim -- --seed=%i --hosts=5 --minutes=0.3 --quorum", (seed) => {
+    expect(play({ seed, hosts: 5, minutes: 0.3, quorum: true }).chapters).toBeGreaterThan(0);
+  });
+});
