@@ -306,6 +306,8 @@ export interface MemberStatus {
   readonly incarnation: number;
   readonly weight: number;
   readonly draining: boolean;
+  /** Why it may own nothing at all ("observing", "name-conflict" …); "" otherwise. */
+  readonly barred: string;
   readonly settled: boolean;
   readonly rttMs: number | null;
   /** With which MACs it announces, by interface; empty while its facts are not known. */

@@ -11,6 +11,10 @@ export function addRun(program: Command): void {
     .description(
       "Runs the daemon in the foreground, until SIGTERM or SIGINT: then it hands its VIPs over and removes what it added.\nSIGHUP loads the configuration again; a refused one keeps the old one running.",
     )
+    .option(
+      "--observe",
+      "only watch: gossip as a member that never owns, compute and show elections, send no ARP or NDP frame",
+    )
     .addHelpText("after", "\nExit codes: 0 after SIGTERM, 1 could not start or failed, 2 configuration refused.")
     .action(run);
   addOverrides(addConfigOption(command));
@@ -32,6 +36,7 @@ async function run(options: CommonOptions): Promise<void> {
     config: loaded.config,
     warnings: loaded.warnings,
     configFile: options.config,
+    observe: options.observe === true,
     reload: () =>
       loadConfig({
         file: options.config,

@@ -34,6 +34,7 @@ function memberRow(member: StatusSnapshot["members"][number]): string[] {
     member.self ? "this host" : "",
     member.foreign ? "not vipd" : "",
     member.draining ? "draining" : "",
+    member.barred,
     member.settled || member.foreign ? "" : "settling",
     member.weight === 1 || member.foreign ? "" : `weight ${member.weight}`,
   ];

@@ -35,6 +35,7 @@ import { decodeFacts, encodeFacts, measure } from "../wire/index.js";
 import { controlHandlers, type ReloadOutcome } from "./control.js";
 import { Engine, reasonOf } from "./engine.js";
 import { Memory } from "./memory.js";
+import { NO_ADDRESSES, silenced, watching } from "./observer.js";
 import { Programs } from "./programs.js";
 import type { RunOptions } from "./run.js";
 import { hasAuto, interfacesOf, needsRestart, settingsOf } from "./settings.js";
@@ -93,17 +94,22 @@ export class Daemon {
   /** Makes everything, starts nothing. Throws one line: no address to bind, a key file that went bad. */
   constructor(options: RunOptions) {
     this.#options = options;
-    const { config } = options;
+    const { observe } = options;
+    const config = observe ? watching(options.config) : options.config;
     this.#config = config;
     this.#log = createLog({ level: config.log.level });
     this.#clock = createClock();
     this.#service = createServiceManager();
     this.#runDir = createRunDir({ socket: config.status.socket });
     this.#memory = new Memory({ node: config.node.name, runDir: this.#runDir, log: this.#log });
-    this.#strictArp = createStrictArp({ mode: config.strictArp, stateFile: this.#runDir.file("strict-arp.json") });
-    this.#responder = createPacedResponder(config.announce);
+    this.#strictArp = createStrictArp({
+      mode: observe ? "ignore" : config.strictArp,
+      stateFile: this.#runDir.file("strict-arp.json"),
+    });
+    const responder = createPacedResponder(config.announce);
+    this.#responder = observe ? silenced(responder) : responder;
     this.#settings = settingsOf(config, hostInterfaces());
-    this.#holder = createAddressHolder();
+    this.#holder = observe ? NO_ADDRESSES : createAddressHolder();
     const vips = config.vips.flatMap((vip) => vip.addresses);
     this.#bind = resolveBind(config.gossip.bind, { interfaces: interfacesOf(this.#settings), vips });
     const keys = loadKeys(config);
@@ -146,6 +152,7 @@ export class Daemon {
         measure,
         packetBudget: transportPacketBudget({ keys, label }),
         initial: this.#memory.recall(),
+        observe,
       },
     );
     this.#http = createHttp({
@@ -202,7 +209,8 @@ export class Daemon {
     this.#every(STRICT_ARP_CHECK_MS, () => void this.#checkStrictArp());
     if (this.#service.watchdogMs !== null) this.#every(this.#service.watchdogMs, () => this.#feedWatchdog());
     const vips = config.vips.reduce((sum, vip) => sum + vip.addresses.length, 0);
-    const text = `${config.node.name} is up on ${formatEndpoint(this.#bind)}: ${vips} VIPs, ${config.vips.length} groups`;
+    const how = this.#options.observe ? "only watches, " : "";
+    const text = `${config.node.name} ${how}is up on ${formatEndpoint(this.#bind)}: ${vips} VIPs, ${config.vips.length} groups`;
     this.#log.write(
       "info",
       "daemon.up",
@@ -248,10 +256,9 @@ export class Daemon {
 
   async #reload(): Promise<ReloadOutcome> {
     this.#service.reloading();
-    const loaded = this.#options.reload();
-    if (!loaded.ok) {
-      return this.#refuse(loaded.problems.map(formatProblem));
-    }
+    const read = this.#options.reload();
+    if (!read.ok) return this.#refuse(read.problems.map(formatProblem));
+    const loaded = this.#options.observe ? { ...read, config: watching(read.config) } : read;
     let keys: readonly Uint8Array[] | null;
     try {
       keys = loadKeys(loaded.config);

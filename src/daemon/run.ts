@@ -10,6 +10,8 @@ export interface RunOptions {
   readonly config: Config;
   readonly warnings: readonly Problem[];
   readonly configFile: string;
+  /** Take part in nothing but watching. */
+  readonly observe: boolean;
   /** Loads the file again, with the same environment and flags. */
   readonly reload: () => Loaded;
   readonly version: string;

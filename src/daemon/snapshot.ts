@@ -122,6 +122,7 @@ function memberStatus(member: MemberView, group: Group, clock: Clock): MemberSta
     incarnation: member.incarnation,
     weight: facts?.weight ?? 0,
     draining: facts?.draining ?? false,
+    barred: facts?.barred ?? "",
     settled: facts === undefined ? false : !facts.groups.some((g) => g.deferring),
     rttMs: member.rttMs === null ? null : Math.round(member.rttMs * 1000) / 1000,
     macs: (facts?.interfaces ?? []).map(({ name, mac }) => ({ interface: name, mac })),

@@ -11,6 +11,9 @@ export const FACTS_FORMAT = 1;
 /** What `Facts.barred` begins with when the host's own lease lapsed again and again (law 2). */
 export const UNSTEADY = "lease lapsed";
 
+/** Of a host that only watches (`vipd run --observe`): how `Facts.barred` says it. */
+export const OBSERVING = "observing";
+
 export interface InterfaceFacts {
   readonly name: string;
   /** `02:00:00:00:00:01`, or "" while the interface does not exist. */

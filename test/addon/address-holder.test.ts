@@ -21,6 +21,12 @@ describe("the address holder", () => {
     expect(shown()).not.toMatch(/\.100|::100/);
   });
 
+  it("holds an address only when the kernel delivers to it (IPv6 takes a while longer)", async () => {
+    const host = await lab.host(1);
+    const vips = Array.from({ length: 40 }, (_, i) => `fd07::${(0x100 + i).toString(16)}`);
+    expect(await host.call("holdAndBind", [...vips, "10.7.0.100"])).toEqual([]);
+  });
+
   it("never makes a VIP the host's source address", async () => {
     const host = await lab.host(1);
     lab.ip("h1", "route add default via 10.7.0.254");

@@ -2,6 +2,7 @@
  * A host in a namespace: the real engine, driven by one JSON command a line on stdin. Purpose: the tests' far end.
  * Boundary: no assertion here. `lease` takes ms from now; `block` stalls the event loop.
  */
+import { createSocket } from "node:dgram";
 import { createInterface } from "node:readline";
 import { createAddressHolder } from "../../src/adapters/address-holder.js";
 import { bootTimeMs, NativeEngine } from "../../src/adapters/native.js";
@@ -31,6 +32,20 @@ const calls: Record<string, (argument: any) => unknown> = {
   keepLease: () => setInterval(() => responder.lease(bootTimeMs() + 450), 50).ref() && undefined,
   ask: (request) => responder.ask(request),
   hold: (addresses) => holder.hold(addresses),
+  /** Each held by itself and at once bound to: the errno of those that cannot be. */
+  holdAndBind: async (addresses: string[]) => {
+    const failed: string[] = [];
+    for (const address of addresses) {
+      await holder.hold([address]);
+      const socket = createSocket(address.includes(":") ? "udp6" : "udp4");
+      await new Promise<void>((resolve) => {
+        socket.on("error", (error) => resolve(void failed.push(`${address}: ${error.message}`)));
+        socket.bind(0, address, resolve);
+      });
+      socket.close();
+    }
+    return failed;
+  },
   drop: (addresses) => holder.drop(addresses),
   sweep: () => holder.sweep(),
   stats: () => responder.stats(),

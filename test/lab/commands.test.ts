@@ -6,8 +6,8 @@ import { Lab } from "./lib/lab.js";
 import { describeGaps, expectWireAgrees, measured, vipsOf } from "./lib/laws.js";
 import { type Ran, run, sh, sleep, until } from "./lib/shell.js";
 
-/** The aim is none; on a machine that is busy with other tests 0 to 3 of 5000 find nobody. Gaps are the client's own then: shown only. */
-const LOST_MAX = 15;
+/** None was lost in 56 moves of IPv6 VIPs on a busy machine; gaps are the client's own there, and only shown. */
+const LOST_MAX = 3;
 
 function vipd(host: LabHost, ...args: readonly string[]): Promise<Ran> {
   const argv = ["ip", "netns", "exec", host.namespace, process.execPath, MAIN, ...args, "--config", host.configFile];

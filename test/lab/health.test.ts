@@ -2,10 +2,37 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Capture, voicesOf } from "./lib/capture.js";
 import type { LabHost } from "./lib/host.js";
 import { Lab } from "./lib/lab.js";
-import { describeGaps, expectWireAgrees, measured, vipsOf } from "./lib/laws.js";
+import { describeGaps, expectWireAgrees, measured, vipsOf, voicesOfHost } from "./lib/laws.js";
 import { sleep, until } from "./lib/shell.js";
+
+test("an observer shows the election, owns nothing, answers nothing, and leaves the host as it was", async () => {
+  const lab = await Lab.create({ hosts: 3, v4: 3, v6: 3, servers: false });
+  try {
+    const watcher = lab.hosts[2]!;
+    const others = lab.hosts.slice(0, 2);
+    const sysctls = watcher.sysctls();
+    const capture = await Capture.start(lab);
+    await Promise.all(others.map((host) => host.startDaemon()));
+    await watcher.startDaemon({ args: ["--observe"] });
+    const owners = await lab.atRest(30_000);
+    expect(vipsOf(owners, watcher)).toEqual([]);
+    const status = await others[0]!.status();
+    expect(status.members.find((member) => member.name === watcher.name)?.barred).toBe("observing");
+    expect((await watcher.status()).alarms).toEqual([]);
+    await others[0]!.powerCut();
+    const after = await lab.settled(10_000, [others[1]!, watcher]);
+    expect(vipsOf(after, others[1]!)).toHaveLength(6);
+    await watcher.stopDaemon();
+    const frames = await capture.stop();
+    expect(voicesOfHost(voicesOf(frames, lab.vips), watcher)).toEqual([]);
+    expect(watcher.sysctls()).toBe(sysctls);
+  } finally {
+    await lab.destroy();
+  }
+});
 
 describe("three hosts, each with a check of its server, hooks, and an even spread", () => {
   let lab: Lab;

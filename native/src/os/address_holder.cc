@@ -150,6 +150,8 @@ void AddressHolder::hold(const Request& request) {
     else if (done.error.empty()) done.error = errno_name(error) + ": cannot put " + to_text(wanted[i]) + " on lo";
   }
   if (!renewed.empty()) lo_.apply(LoAddresses::Mode::kRenew, renewed);
+  // Held is what the kernel delivers to (law 6); one that it does not get ready in time is announced all the same.
+  if (done.error.empty()) lo_.await_delivery(wanted);
   if (renew_ns_ == INT64_MAX && !held_.empty()) renew_ns_ = boot_ns() + kRenewNs;
   outbox_.complete(std::move(done));
 }

@@ -28,11 +28,18 @@ class LoAddresses {
   };
   /** One errno for each address, in order. */
   std::vector<int> apply(Mode mode, const std::vector<Ip>& addresses);
+  /**
+   * Waits until the kernel delivers to these IPv6 addresses, some ms at most; the others are delivered to when they are added.
+   * Returns how many are still not.
+   */
+  size_t await_delivery(std::vector<Ip> addresses);
   /** Every address on lo with its tag (0: none). Returns 0 or errno. */
   int list(std::unordered_map<Ip, uint8_t, IpHash>& found);
 
  private:
   void build(NetlinkRequest& request, Mode mode, const Ip& ip, uint32_t sequence) const;
+  /** Takes those out that are routed to this host by now; false where the kernel could not be asked. */
+  bool drop_delivered(std::vector<Ip>& addresses);
   int list_family(int family, std::unordered_map<Ip, uint8_t, IpHash>& found);
 
   NetlinkSocket socket_;

@@ -1,6 +1,7 @@
 /**
  * The group in words for people: member events and alarms. Boundary: pure text; nothing is decided here.
  */
+import { OBSERVING } from "../facts.js";
 import type { Lease } from "../lease.js";
 import { formatEndpoint, type Millis } from "../messages.js";
 import type { Order } from "../orders.js";
@@ -95,7 +96,7 @@ export function alarmsOf(state: AlarmState): string[] {
     );
   }
   if (quorum?.held === false) alarms.push(lackOf(quorum));
-  if (!["", "name-conflict", NO_QUORUM].includes(state.barred)) alarms.push(`not eligible: ${state.barred}`);
+  if (!["", "name-conflict", NO_QUORUM, OBSERVING].includes(state.barred)) alarms.push(`not eligible: ${state.barred}`);
   for (const { group, hosts } of state.drift) {
     if (hosts.length === 0) continue;
     alarms.push(`drift: the configuration of group ${group} differs on ${hosts.join(", ")}: no planned moves of it`);

@@ -4,7 +4,7 @@
  * input, returns outputs; the daemon and the simulator drive the same code.
  */
 import type { Facts } from "../facts.js";
-import { FACTS_FORMAT } from "../facts.js";
+import { FACTS_FORMAT, OBSERVING } from "../facts.js";
 import { FactsStore } from "../facts-store.js";
 import type { Health } from "../health.js";
 import { Lease } from "../lease.js";
@@ -205,7 +205,7 @@ export class Group {
       quorum: this.#quorumView(),
       drift: this.#settings.groups.map((group) => ({ group: group.name, hosts: this.#roll.differing(group.name) })),
       keys: [...this.#ownership.keys()],
-      links: this.#settings.groups.map((g) => ({
+      links: (this.#options.observe ? [] : this.#settings.groups).map((g) => ({
         group: g.name,
         reason: this.#linkReason(g) || healthOfGroup({ health: this.#health }, g).reason,
       })),
@@ -591,13 +591,14 @@ export class Group {
 
   /** Unsteadiness forbids nothing: the election knows of it, and takes an unsteady host only if there is no other. */
   #forbidden(now: Millis): string {
+    if (this.#options.observe) return OBSERVING;
     if (this.#disputed(now)) return "name-conflict";
     return this.#readiness.ready && this.#quorum.lacking(now) ? NO_QUORUM : "";
   }
 
   /** What is wrong with this host itself: unlike a partition (law 9), that unsettles it. */
   #unfit(now: Millis): boolean {
-    return this.#disputed(now) || this.#lease.unsteady(now) !== "";
+    return this.#options.observe || this.#disputed(now) || this.#lease.unsteady(now) !== "";
   }
 
   #disputed(now: Millis): boolean {

@@ -56,6 +56,8 @@ export interface GroupOptions {
   readonly random: () => number;
   readonly measure: (message: Message) => number;
   readonly packetBudget: number;
+  /** Only watch: never own anything, and say so to all. */
+  readonly observe?: boolean;
   /** What an earlier run of this host was told and must not forget. */
   readonly initial?: { readonly draining?: boolean; readonly orders?: Orders };
 }

@@ -74,14 +74,16 @@ export class LabHost {
     wait = true,
     blockable = false,
     via = [],
+    args = [],
   }: {
     wait?: boolean;
     blockable?: boolean;
     via?: readonly string[];
+    args?: readonly string[];
   } = {}): Promise<void> {
     if (this.daemon?.running) throw new Error(`${this.name}: the daemon runs already`);
     const preload = blockable ? ["--import", path.join(LIB, "block-loop.mjs")] : [];
-    const argv = [...via, process.execPath, ...preload, MAIN, "run", "--config", this.configFile];
+    const argv = [...via, process.execPath, ...preload, MAIN, "run", "--config", this.configFile, ...args];
     const daemon = this.lab.processes.spawn({
       namespace: this.namespace,
       argv,

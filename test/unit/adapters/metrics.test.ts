@@ -16,6 +16,7 @@ function member(name: string, state: MemberStatus["state"], foreign = false): Me
     incarnation: 1,
     weight: 1,
     draining: false,
+    barred: "",
     settled: true,
     rttMs: null,
     macs: [],

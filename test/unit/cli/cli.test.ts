@@ -54,6 +54,7 @@ const member = {
   incarnation: 1,
   weight: 1,
   draining: false,
+  barred: "",
   settled: true,
   rttMs: 1,
   macs: [],
