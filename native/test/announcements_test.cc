@@ -1,6 +1,7 @@
 // The order of rounds and their pacing, with time as an argument.
 #include "check.h"
 #include "decision/announcements.h"
+#include "decision/lookout.h"
 #include "decision/stint.h"
 
 namespace vipd::test {
@@ -51,9 +52,30 @@ void announcements() {
     stint.after_wait(now);
     now += kNsPerMs / 5;
   }
-  check("under a flood it leaves a fifth of the core to others", rested > kNsPerS / 6 && rested < kNsPerS / 4);
+  check("under a flood it leaves a tenth of the core to others", rested > kNsPerS / 12 && rested < kNsPerS / 8);
   stint.after_wait(now += kNsPerS);
   check("after a quiet second it is fresh", stint.before_wait(now + Stint::kBusyMaxNs - 1) == 0);
+
+  Lookout lookout;
+  check("who was not woken by frames does not look", lookout.patience_ns() == 0);
+  lookout.slept(kNsPerS, true);
+  lookout.slept(kNsPerS, true);
+  check("questions that come seldom begin no looking", lookout.patience_ns() == 0);
+  for (int i = 0; i < Lookout::kShortSleepsMin; i++) lookout.slept(50'000, true);
+  check("questions that follow each other closely do", lookout.patience_ns() == Lookout::kLookNs);
+  lookout.slept(10'000, false);
+  check("what else wakes the thread does not end it", lookout.patience_ns() != 0);
+  lookout.looked(Lookout::kLookNs, false);
+  check("one look in vain does", lookout.patience_ns() == 0);
+  int64_t looked = 0;
+  int64_t slept = 0;
+  while (looked + slept < kNsPerS) {
+    const bool looks = lookout.patience_ns() > 0;
+    if (looks) lookout.looked(30'000, true);
+    lookout.slept(looks ? 0 : 50'000, true);
+    (looks ? looked : slept) += looks ? 30'000 : 50'000;
+  }
+  check("looking has its bound, however closely they come", looked < slept * 4 + Lookout::kCreditMaxNs && looked > slept);
 }
 
 }  // namespace vipd::test

@@ -115,6 +115,10 @@ void bad_ndp() {
     check(c.sentence, parse(bytes, unchecked).ignore == c.reason);
   }
   std::vector<uint8_t> bytes = solicit();
+  const Ip mapped = ip("10.7.0.100");
+  std::copy(mapped.bytes.begin(), mapped.bytes.end(), bytes.begin() + 62);
+  check("found by the fuzzer: an IPv4-mapped target is not the IPv4 VIP", parse(bytes, unchecked).ignore == Ignore::kMappedTarget);
+  bytes = solicit();
   bytes[70] ^= 1;
   check("a wrong checksum is refused", parse(bytes).ignore == Ignore::kBadChecksum);
   bytes = solicit();

@@ -85,6 +85,29 @@ describe("the wire", () => {
     expect(ignored).toEqual({ "vlan-tagged": 1, "hop-limit": 1 });
   });
 
+  it("answers a question however long its padding, and more of them at once than its ring has slots", async () => {
+    const host = await lab.host(1);
+    await host.own([V4]);
+    lab.send(2, request() + "00".repeat(18), request() + "00".repeat(1400));
+    await expect.poll(async () => (await host.call("stats")).replies).toBe(2);
+    // Once round the ring, and further.
+    for (let burst = 0; burst < 5; burst++) lab.send(2, ...Array.from({ length: 1200 }, () => request().slice(0, 84)));
+    await expect.poll(async () => (await host.call("stats")).replies, { timeout: 5000 }).toBe(6002);
+    expect((await host.call("stats")).framesDropped).toBe(0);
+  });
+
+  it("sleeps while the link is down, and answers when it is back", async () => {
+    const host = await lab.host(1);
+    await host.own([V4, V6]);
+    lab.ip("h1", "link set eth0 down");
+    await sleep(100);
+    const before = waits(host);
+    await sleep(300);
+    expect(waits(host) - before).toBeLessThan(5);
+    lab.ip("h1", "link set eth0 up");
+    await expect.poll(() => lab.asked(2, V4), { timeout: 3000 }).toEqual([mac(1)]);
+  });
+
   it("is not woken for other hosts' questions", async () => {
     const host = await lab.host(1);
     await host.own([V4, V6]);

@@ -10,8 +10,8 @@ namespace vipd {
 class Stint {
  public:
   /** Busy time in one go; then it rests until the bucket is empty again: kBusyMaxNs of every kBusyMaxNs + kRestNs. */
-  static constexpr int64_t kBusyMaxNs = 8'000'000;
-  static constexpr int64_t kRestNs = 2'000'000;
+  static constexpr int64_t kBusyMaxNs = 9'000'000;
+  static constexpr int64_t kRestNs = 1'000'000;
 
   /** Off where the control plane ranks above us anyway, or where we are an ordinary thread among others. */
   void enable(bool on) { enabled_ = on; }

@@ -1,5 +1,5 @@
-// The seam between the responder and whatever brings frames in and takes them out: today a packet socket, later rings
-// or an engine in the kernel. One interface, one protocol, one thread.
+// The seam between the responder and whatever brings frames in and takes them out: today a packet socket with a ring, later an
+// engine in the kernel that answers by itself and passes up what it does not know. One interface, one protocol, one thread.
 #pragma once
 
 #include <sys/socket.h>
@@ -20,9 +20,14 @@ struct ReceivedFrame {
 class FrameSource {
  public:
   virtual ~FrameSource() = default;
+  /** Readable when frames wait. */
   virtual int fd() const = 0;
-  /** Up to one batch, valid until the next call. 0 or errno (ENETDOWN: an event, not the end); EAGAIN is an empty batch. */
+  /** Whether frames wait, without a system call. */
+  virtual bool ready() const = 0;
+  /** Up to one batch, valid until release(). 0 or errno (ENETDOWN: an event, not the end); nothing there is an empty batch. */
   virtual int receive(std::vector<ReceivedFrame>& frames) = 0;
+  /** Gives the last batch back: its bytes are gone. */
+  virtual void release() = 0;
   /** One frame: 0 or errno. The caller asks the lease right before, for each (law 2); a batch would outlive its check. */
   virtual int send(const uint8_t* data, size_t size) = 0;
   virtual int set_filter(const Filter& filter) = 0;

@@ -3,50 +3,63 @@
 
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <sys/mman.h>
 
 #include <cerrno>
 
 namespace vipd {
+namespace {
 
-struct PacketSocket::Slots {
-  mmsghdr in[kBatch]{};
-  iovec in_vector[kBatch]{};
-  sockaddr_ll from[kBatch]{};
-  alignas(cmsghdr) uint8_t control[kBatch][CMSG_SPACE(sizeof(tpacket_auxdata))]{};
-  uint8_t buffer[kBatch][kBufferSize];
-};
+/** The slot's owner, shared with the kernel: acquire before its bytes are read, release after they were. */
+uint32_t status_of(const uint8_t* slot) {
+  return __atomic_load_n(&reinterpret_cast<const tpacket2_hdr*>(slot)->tp_status, __ATOMIC_ACQUIRE);
+}
 
-void PacketSocket::SlotsDelete::operator()(Slots* slots) const { delete slots; }
+ReceivedFrame frame_in(const uint8_t* slot, uint32_t status) {
+  const auto* header = reinterpret_cast<const tpacket2_hdr*>(slot);
+  const auto* from = reinterpret_cast<const sockaddr_ll*>(slot + TPACKET_ALIGN(sizeof(tpacket2_hdr)));
+  ReceivedFrame frame{{slot + header->tp_mac, header->tp_snaplen}, {}};
+  frame.meta.outgoing = from->sll_pkttype == PACKET_OUTGOING;
+  frame.meta.other_host = from->sll_pkttype == PACKET_OTHERHOST;
+  frame.meta.oversized = header->tp_snaplen < header->tp_len;
+  frame.meta.checksum_unfinished = (status & TP_STATUS_CSUMNOTREADY) != 0;
+  frame.meta.vlan = (status & TP_STATUS_VLAN_VALID) != 0 && (header->tp_vlan_tci & 0x0fff) != 0;
+  return frame;
+}
 
-int PacketSocket::open(int interface_index, uint16_t ether_type, const Filter& filter) {
+}  // namespace
+
+PacketSocket::~PacketSocket() {
+  if (ring_ != nullptr) munmap(ring_, size_t{shape_.slot_size} * shape_.slots);
+}
+
+int PacketSocket::open(int interface_index, uint16_t ether_type, const RingShape& shape, const Filter& filter) {
+  shape_ = shape;
   // Protocol 0: deaf until bound, so nothing of another interface can slip in.
   fd_ = Fd(::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd_.valid()) return errno;
   if (const int error = set_filter(filter)) return error;
   const int one = 1;
-  if (setsockopt(fd_.get(), SOL_PACKET, PACKET_AUXDATA, &one, sizeof one) != 0) return errno;
   // Since Linux 4.20; older kernels mark our frames PACKET_OUTGOING, which is looked at, too.
   setsockopt(fd_.get(), SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof one);
-  const int room = 4 << 20;
-  if (setsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room) != 0) {
-    setsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
-  }
+  if (const int error = open_ring()) return error;
   sockaddr_ll local{};
   local.sll_family = AF_PACKET;
   local.sll_protocol = htons(ether_type);
   local.sll_ifindex = interface_index;
-  if (::bind(fd_.get(), reinterpret_cast<const sockaddr*>(&local), sizeof local) != 0) return errno;
+  return ::bind(fd_.get(), reinterpret_cast<const sockaddr*>(&local), sizeof local) == 0 ? 0 : errno;
+}
 
-  slots_.reset(new Slots);
-  for (size_t i = 0; i < kBatch; i++) {
-    slots_->in_vector[i] = {slots_->buffer[i], kBufferSize};
-    slots_->in[i].msg_hdr.msg_iov = &slots_->in_vector[i];
-    slots_->in[i].msg_hdr.msg_iovlen = 1;
-    slots_->in[i].msg_hdr.msg_name = &slots_->from[i];
-    slots_->in[i].msg_hdr.msg_control = slots_->control[i];
-    slots_->in[i].msg_hdr.msg_namelen = sizeof(sockaddr_ll);
-    slots_->in[i].msg_hdr.msg_controllen = sizeof slots_->control[i];
-  }
+int PacketSocket::open_ring() {
+  const int version = TPACKET_V2;
+  if (setsockopt(fd_.get(), SOL_PACKET, PACKET_VERSION, &version, sizeof version) != 0) return errno;
+  const unsigned size = shape_.slot_size * shape_.slots;
+  const tpacket_req request{RingShape::kBlockSize, size / RingShape::kBlockSize, shape_.slot_size, shape_.slots};
+  if (setsockopt(fd_.get(), SOL_PACKET, PACKET_RX_RING, &request, sizeof request) != 0) return errno;
+  void* mapped = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd_.get(), 0);
+  if (mapped == MAP_FAILED) return errno;
+  ring_ = static_cast<uint8_t*>(mapped);
   return 0;
 }
 
@@ -56,38 +69,30 @@ int PacketSocket::set_filter(const Filter& filter) {
   return setsockopt(fd_.get(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0 ? 0 : errno;
 }
 
-FrameMeta PacketSocket::meta_of(size_t slot) const {
-  FrameMeta meta;
-  const sockaddr_ll& from = slots_->from[slot];
-  meta.outgoing = from.sll_pkttype == PACKET_OUTGOING;
-  meta.other_host = from.sll_pkttype == PACKET_OTHERHOST;
-  msghdr& message = slots_->in[slot].msg_hdr;
-  meta.oversized = (message.msg_flags & MSG_TRUNC) != 0;
-  for (cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
-    if (c->cmsg_level != SOL_PACKET || c->cmsg_type != PACKET_AUXDATA) continue;
-    tpacket_auxdata aux;
-    std::memcpy(&aux, CMSG_DATA(c), sizeof aux);
-    meta.checksum_unfinished = (aux.tp_status & TP_STATUS_CSUMNOTREADY) != 0;
-    meta.vlan = (aux.tp_status & TP_STATUS_VLAN_VALID) != 0 && (aux.tp_vlan_tci & 0x0fff) != 0;
-  }
-  return meta;
-}
+bool PacketSocket::ready() const { return (status_of(slot(head_)) & TP_STATUS_USER) != 0; }
 
 int PacketSocket::receive(std::vector<ReceivedFrame>& frames) {
   frames.clear();
-  // Only what the last call changed: touching all slots would cost more than one frame's answer.
-  for (size_t i = 0; i < used_; i++) {
-    slots_->in[i].msg_hdr.msg_namelen = sizeof(sockaddr_ll);
-    slots_->in[i].msg_hdr.msg_controllen = sizeof slots_->control[i];
+  release();
+  while (taken_ < kBatch) {
+    const uint32_t status = status_of(slot(head_));
+    if ((status & TP_STATUS_USER) == 0) break;
+    frames.push_back(frame_in(slot(head_), status));
+    taken_++;
+    if (++head_ == shape_.slots) head_ = 0;
   }
-  used_ = 0;
-  const int count = ::recvmmsg(fd_.get(), slots_->in, kBatch, MSG_DONTWAIT, nullptr);
-  if (count < 0) return errno == EAGAIN || errno == EINTR ? 0 : errno;
-  used_ = static_cast<size_t>(count);
-  for (size_t i = 0; i < used_; i++) {
-    frames.push_back({{slots_->buffer[i], slots_->in[i].msg_len}, meta_of(i)});
+  if (!frames.empty()) return 0;
+  // Woken for nothing: by an error (ENETDOWN), which stays and would wake us for ever unless it is read.
+  int error = 0;
+  socklen_t size = sizeof error;
+  return getsockopt(fd_.get(), SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno;
+}
+
+void PacketSocket::release() {
+  for (; taken_ > 0; taken_--) {
+    const unsigned index = (head_ + shape_.slots - taken_) % shape_.slots;
+    __atomic_store_n(&reinterpret_cast<tpacket2_hdr*>(slot(index))->tp_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
   }
-  return 0;
 }
 
 int PacketSocket::send(const uint8_t* data, size_t size) {

@@ -12,8 +12,8 @@ int Port::attach(const Link& to) {
   auto arp_socket = std::make_unique<PacketSocket>();
   auto ndp_socket = std::make_unique<PacketSocket>();
   // Deaf at first: refresh_filters opens the filters to what concerns us.
-  if (const int error = arp_socket->open(to.index, ETH_P_ARP, arp_filter({}))) return error;
-  if (const int error = ndp_socket->open(to.index, ETH_P_IPV6, ndp_filter({}))) return error;
+  if (const int error = arp_socket->open(to.index, ETH_P_ARP, kArpRing, arp_filter({}))) return error;
+  if (const int error = ndp_socket->open(to.index, ETH_P_IPV6, kNdpRing, ndp_filter({}))) return error;
   arp = std::move(arp_socket);
   ndp = std::move(ndp_socket);
   index = to.index;

@@ -77,11 +77,14 @@ void Responder::run() {
   tick();
   std::array<epoll_event, 32> events;
   while (!stopping_) {
-    if (const int64_t tired_ns = stint_.before_wait(boot_ns())) rest_ns(tired_ns);
+    const int64_t idle_ns = look_for_frames(boot_ns());
+    if (const int64_t tired_ns = stint_.before_wait(idle_ns)) rest_ns(tired_ns);
     const int count = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), -1);
-    stint_.after_wait(boot_ns());
+    const int64_t woken_ns = boot_ns();
+    stint_.after_wait(woken_ns);
     // EINTR: a debugger or SIGCONT; wait again.
     if (count < 0) continue;
+    lookout_.slept(woken_ns - idle_ns, events[0].data.u64 >= kFirstChannelKey);
     // Commands first: a release must not wait behind frames that arrived with it.
     for (int i = 0; i < count; i++) {
       if (events[static_cast<size_t>(i)].data.u64 == kWakeKey) handle_event(kWakeKey);

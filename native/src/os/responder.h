@@ -11,6 +11,7 @@
 #include <unordered_map>
 
 #include "decision/decide.h"
+#include "decision/lookout.h"
 #include "decision/stint.h"
 #include "os/asker.h"
 #include "os/groups.h"
@@ -80,6 +81,8 @@ class Responder {
   std::vector<LinkState> links(const std::vector<std::string>& names) const;
 
  private:
+  /** Keys in epoll below this are the thread's own: commands, timer, links. */
+  static constexpr uint64_t kFirstChannelKey = 16;
   struct Channel {
     Port* port;
     FrameSource* source;
@@ -102,6 +105,8 @@ class Responder {
   void announce_again(Port& port, int64_t now_ns);
 
   // Frames (responder_frames.cc)
+  /** Looks at the rings for a moment where that pays. Returns the time. */
+  int64_t look_for_frames(int64_t now_ns);
   void handle_frames(const Channel& channel);
   void handle_frame(const Channel& channel, const ReceivedFrame& received, int64_t now_ns);
   void handle_claim(Port& port, const Frame& frame, const Claim& claim, int64_t now_ns);
@@ -145,13 +150,14 @@ class Responder {
   Asker asker_;
   std::map<std::string, std::unique_ptr<Port>> ports_;
   std::unordered_map<uint64_t, Channel> channels_;
-  uint64_t next_key_ = 16;
+  uint64_t next_key_ = kFirstChannelKey;
   uint32_t start_id_ = 0;
   bool lease_was_alive_ = false;
   int64_t armed_ns_ = kNever;
   std::minstd_rand random_;
   std::vector<ReceivedFrame> received_;
   Stint stint_;
+  Lookout lookout_;
 };
 
 }  // namespace vipd

@@ -1,5 +1,6 @@
 // The responder's hot path: a batch in, and for each frame a decision and at most one answer. Nothing is allocated for a
 // frame that is answered. The lease is asked right before each frame leaves, never for a batch.
+#include <algorithm>
 #include <cerrno>
 
 #include "os/responder.h"
@@ -10,10 +11,11 @@ namespace vipd {
 
 void Responder::handle_frames(const Channel& channel) {
   // ENETDOWN, ENODEV: the link is down or going; rtnetlink tells it as an event. The socket lives on.
-  if (channel.source->receive(received_) != 0) return;
+  if (channel.source->receive(received_) != 0 || received_.empty()) return;
   const int64_t now = boot_ns();
   const uint64_t lapsed_before = counters_.count(Ignore::kLeaseLapsed);
   for (const ReceivedFrame& received : received_) handle_frame(channel, received, now);
+  channel.source->release();
   Port& port = *channel.port;
   if (received_.size() == FrameSource::kBatch && port.drops_due_ns == kNever) {
     // Only a queue that was long can have overflowed: the kernel's count is read once, when the crowd is over or goes on.
@@ -22,6 +24,19 @@ void Responder::handle_frames(const Channel& channel) {
   }
   // Silent for the lease's sake: say so once, without waiting for the timer.
   if (counters_.count(Ignore::kLeaseLapsed) != lapsed_before && lease_was_alive_) tick();
+}
+
+int64_t Responder::look_for_frames(int64_t now_ns) {
+  const int64_t patience_ns = lookout_.patience_ns();
+  if (patience_ns == 0) return now_ns;
+  const int64_t until = std::min(now_ns + patience_ns, armed_ns_);
+  bool found = false;
+  int64_t now = now_ns;
+  for (; !found && now < until; now = boot_ns()) {
+    for (const auto& [key, channel] : channels_) found = found || channel.source->ready();
+  }
+  lookout_.looked(now - now_ns, found);
+  return now;
 }
 
 void Responder::handle_frame(const Channel& channel, const ReceivedFrame& received, int64_t now_ns) {

@@ -27,6 +27,7 @@ const char* ignore_name(Ignore reason) {
     case Ignore::kBadChecksum: return "bad-checksum";
     case Ignore::kBadOption: return "bad-option";
     case Ignore::kMulticastTarget: return "multicast-target";
+    case Ignore::kMappedTarget: return "mapped-target";
     case Ignore::kBadSource: return "bad-source";
     case Ignore::kBadDestination: return "bad-destination";
     case Ignore::kDadWithOption: return "dad-with-option";
@@ -55,12 +56,13 @@ Parsed parse_frame(Bytes bytes, const FrameMeta& meta) {
   // The kernel takes the tag off a frame of a VLAN that this host does not have, and says only that it is another host's.
   // A broadcast or multicast frame that is another host's can be nothing else.
   else if (meta.other_host && bytes.size > 0 && (bytes.data[0] & 1) != 0) parsed.ignore = Ignore::kVlanTagged;
-  else if (meta.oversized) parsed.ignore = Ignore::kOversized;
   else if (bytes.size < kEthernetHeaderSize) parsed.ignore = Ignore::kTruncated;
   if (parsed.ignore != Ignore::kNone) return parsed;
 
   const unsigned type = static_cast<unsigned>(bytes.data[12] << 8 | bytes.data[13]);
+  // What was cut off an ARP frame can be padding only.
   if (type == 0x0806) parsed = parse_arp(bytes);
+  else if (meta.oversized) parsed.ignore = Ignore::kOversized;
   else if (type == 0x86dd) parsed = parse_ndp(bytes, meta.checksum_unfinished);
   else parsed.ignore = Ignore::kNotNeighborDiscovery;
   parsed.frame.other_host = meta.other_host;

@@ -32,6 +32,7 @@ enum class Ignore : uint8_t {
   kBadChecksum,
   kBadOption,
   kMulticastTarget,
+  kMappedTarget,
   kBadSource,
   kBadDestination,
   kDadWithOption,
@@ -59,7 +60,7 @@ struct FrameMeta {
   bool vlan = false;
   /** Locally generated (veth) with the checksum left to the hardware: nothing to verify. */
   bool checksum_unfinished = false;
-  /** Longer than the receive buffer. */
+  /** Longer than its slot in the ring: the end is missing. */
   bool oversized = false;
 };
 

@@ -55,6 +55,9 @@ bool read_options(const uint8_t* at, size_t size, uint8_t wanted, Frame& frame) 
 /** The rules on addresses: RFC 4861, 7.1.1 for NS and 7.1.2 for NA. */
 Ignore check_addresses(const Frame& frame) {
   if (frame.target.is_v6_multicast()) return Ignore::kMulticastTarget;
+  // ::ffff:10.0.0.1 is no address of a wire (RFC 4291, 2.5.5.2), and here the key of the IPv4 VIP: an advertisement of it would
+  // pass as a claim of that VIP.
+  if (frame.target.is_v4()) return Ignore::kMappedTarget;
   if (frame.sender.is_v6_multicast()) return Ignore::kBadSource;
   if (frame.kind == Kind::kNeighborAdvert) {
     return frame.sender.is_v6_unspecified() ? Ignore::kBadSource : Ignore::kNone;
