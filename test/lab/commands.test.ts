@@ -31,7 +31,7 @@ describe("three hosts, 7 VIPs", () => {
 
   beforeAll(async () => {
     lab = await Lab.create({ hosts: 3, v4: 4, v6: 3, failbackMs: 0 });
-    await Promise.all(lab.hosts.map(start));
+    for (const host of lab.hosts) await start(host);
     for (const host of lab.hosts) realTime(host.serverPid!);
   });
   afterAll(() => lab?.destroy());
