@@ -24,6 +24,7 @@ export class GroupView implements View {
   readonly #source: ViewSource;
   #macs: Map<string, string> | null = null;
   #shortestLeaseMs: Millis | null = null;
+  #missing: boolean | null = null;
 
   constructor(source: ViewSource) {
     this.#source = source;
@@ -82,6 +83,11 @@ export class GroupView implements View {
     return best?.mac ?? null;
   }
 
+  missing(): boolean {
+    this.#missing ??= this.#source.names().some((name) => this.state(name) === "dead");
+    return this.#missing;
+  }
+
   drifted(group: string): boolean {
     return this.#source.drifted(group);
   }
@@ -102,6 +108,7 @@ export class GroupView implements View {
   forget(): void {
     this.#macs = null;
     this.#shortestLeaseMs = null;
+    this.#missing = null;
   }
 
   #collectMacs(): Map<string, string> {

@@ -19,14 +19,18 @@ export function beginClaim(ctx: Context, key: Key, now: Millis): void {
   decide(ctx, key, now);
 }
 
-/** Claims at once where the former owner hands over; else only after its lease (unless it said goodbye) and the wire's word. */
+/**
+ * Claims at once where the former owner hands over; else only after its lease (unless it said goodbye) and the wire's word.
+ * While a host is missing, the wire is asked for a hand-over, too: whom we take for the owner may itself be waiting for the
+ * missing one, which serves behind a torn gossip. An owner that does hand over answers in no time.
+ */
 export function decide(ctx: Context, key: Key, now: Millis): void {
   const holder = key.holder === ctx.view.self ? null : key.holder;
   const lost = [...key.unsucceeded].filter((member) => member !== holder && mayStillAnswer(ctx.view, member));
   // Whoever made room for a stranger hands nothing over: the stranger may be there still.
   const yielded = holder !== null && ctx.view.refuses(holder, key.spec.group, key.spec.key);
   if (isLive(ctx.view, holder) && lost.length === 0 && !yielded) {
-    if (!ctx.view.drifted(key.spec.group) || ctx.view.draining(holder)) {
+    if (handsOver(ctx.view, key, holder) && !ctx.view.missing()) {
       hold(ctx, key, `hand-over from ${holder}`, now);
       return;
     }
@@ -62,7 +66,7 @@ export function apply(ctx: Context, key: Key, verdict: WireVerdict, now: Millis)
       return;
     case "member":
       key.holder = verdict.member;
-      if (isLive(ctx.view, verdict.member) && !ctx.view.drifted(key.spec.group)) {
+      if (handsOver(ctx.view, key, verdict.member)) {
         hold(ctx, key, `hand-over from ${verdict.member}`, now);
         return;
       }
@@ -93,6 +97,11 @@ export function own(ctx: Context, key: Key, now: Millis): void {
     ctx.out.claimed(from, 1, key.spec.addresses);
     arm(ctx, key, "second-notice", now + SECOND_NOTICE_MS);
   } else key.holder = null;
+}
+
+/** It lives, and its configuration elects as ours does: it gives way as soon as it hears us. So does whoever drains. */
+function handsOver(view: View, key: Key, member: string): boolean {
+  return isLive(view, member) && (!view.drifted(key.spec.group) || view.draining(member));
 }
 
 /** Held dead, or forgotten: its lease must be waited out. Whoever said goodbye has handed over before. */

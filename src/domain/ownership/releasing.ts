@@ -25,9 +25,15 @@ const NUDGE_MS = 2000;
 /** Evidence that came before the election's news counts for so long. */
 const EVIDENCE_KEPT_MS = 2000;
 
-/** Owned and still ours: name the (new) heir; after a lapse, say so to the segment again. */
+/**
+ * Owned and still ours: name the (new) heir; after a lapse, say so to the segment again, unless a missing host may have taken
+ * over: then it is claimed anew, with the wire's word.
+ */
 export function keep(ctx: Context, key: Key, now: Millis): void {
-  if (key.doubtful) {
+  if (key.doubtful && ctx.view.missing()) {
+    letGo(ctx, key, "the lease ran out, and not all who may have taken over are there to tell", now);
+    beginClaim(ctx, key, now);
+  } else if (key.doubtful) {
     key.doubtful = false;
     key.evidenced.clear();
     note(

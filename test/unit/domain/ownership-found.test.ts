@@ -19,6 +19,7 @@ function world() {
     draining: () => false,
     memberByMac: (mac) => [...MACS].find(([, known]) => known === mac)?.[0],
     macOf: (member) => MACS.get(member) ?? null,
+    missing: () => [...states.values()].includes("dead"),
     drifted: () => false,
     linkUp: () => true,
     canCarry: () => true,

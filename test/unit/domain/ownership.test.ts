@@ -55,6 +55,9 @@ class World implements View {
   macOf(member: string) {
     return MAC[member as "b"] ?? null;
   }
+  missing() {
+    return [...this.states.values()].includes("dead");
+  }
   drifted() {
     return this.drift;
   }
