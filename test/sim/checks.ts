@@ -158,11 +158,15 @@ export function isEligible(host: Host, group: string): boolean {
   );
 }
 
-/** A client that believes in another owner. One that missed a frame, with nobody noticing that it did, is left out. */
+/**
+ * A client that believes in another owner. Left out is one that missed a frame with nobody noticing that it did, and one
+ * that believes a host which served unheard by the owner, and is gone without ever having been heard by it.
+ */
 function misledClient(world: World, owner: Host, address: string): string | null {
   for (const [port, cache] of world.segment.clients) {
     const entry = cache.get(address);
     if (entry === undefined || entry.mac === owner.mac) continue;
+    if (entry.by !== null && !entry.by.up && !everMet(world, owner, entry.by, entry.at)) continue;
     const missedAt = entry.missedAt.get(owner.mac);
     const neighbour = world.atPort(port);
     const met = neighbour === undefined ? undefined : world.metAt(owner, neighbour.name);
@@ -170,6 +174,13 @@ function misledClient(world: World, owner: Host, address: string): string | null
     return `the client at ${port} believes that ${entry.mac || "nobody"} owns ${address}, which is ${owner} (${owner.mac})`;
   }
   return null;
+}
+
+/** Since then these two could have heard of each other: on the segment, or by gossip. */
+function everMet(world: World, owner: Host, other: Host, since: number): boolean {
+  const metAt = world.metAt(owner, other.name) ?? Number.NEGATIVE_INFINITY;
+  const soundSince = world.now - world.wire.soundMs(owner.address.host, other.address.host);
+  return metAt >= since || soundSince <= since;
 }
 
 /** Runs until nothing is wrong any more; throws if that takes longer than `boundMs`. Returns how long it took. */

@@ -10,6 +10,9 @@ import type { World } from "./world.js";
 export interface CacheEntry {
   /** MAC of the last announcement that came through. */
   mac: string;
+  /** Who sent it, and when it arrived. */
+  by: Host | null;
+  at: number;
   /** Owner's MAC -> when a frame of its last announcement did not come through. */
   readonly missedAt: Map<string, number>;
 }
@@ -46,24 +49,30 @@ export class Segment {
     for (const port of this.clients.keys()) {
       const own = port === by.address.host;
       const delays = own ? [0.05] : wire.fateToPort(by.address.host, port);
-      if (delays.length === 0) this.#entry(port, address, "").missedAt.set(by.mac, this.#world.now);
-      for (const delay of delays) agenda.after(delay, () => this.#arrive(port, address, by.mac));
+      if (delays.length === 0) this.#entry(port, address).missedAt.set(by.mac, this.#world.now);
+      for (const delay of delays) agenda.after(delay, () => this.#arrive(port, address, by));
     }
   }
 
-  #arrive(port: string, address: string, mac: string): void {
-    const entry = this.#entry(port, address, mac);
+  #arrive(port: string, address: string, by: Host): void {
+    const { mac } = by;
+    const entry = this.#entry(port, address);
     entry.mac = mac;
+    entry.by = by;
+    entry.at = this.#world.now;
     entry.missedAt.delete(mac);
     const host = this.#world.atPort(port);
     if (host !== undefined && host.mac !== mac) host.native.frame(() => host.native.claimed(address, mac));
   }
 
-  #entry(port: string, address: string, mac: string): CacheEntry {
+  #entry(port: string, address: string): CacheEntry {
     this.addPort(port);
     const cache = this.clients.get(port)!;
     let entry = cache.get(address);
-    if (entry === undefined) cache.set(address, (entry = { mac, missedAt: new Map() }));
+    if (entry === undefined) {
+      entry = { mac: "", by: null, at: Number.NEGATIVE_INFINITY, missedAt: new Map() };
+      cache.set(address, entry);
+    }
     return entry;
   }
 

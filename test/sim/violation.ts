@@ -1,7 +1,7 @@
 /** A law that was broken in the simulated world, with what happened before. */
 import type { World } from "./world.js";
 
-const NOTES_SHOWN = 60;
+const NOTES_SHOWN = Number(process.env.VIPD_SIM_NOTES ?? 60);
 
 export class Violation extends Error {
   constructor(world: World, text: string) {

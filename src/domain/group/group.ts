@@ -454,6 +454,7 @@ export class Group {
     // Elections first: what is ours now decides what is asked and announced.
     this.#reelect(now);
     if (change === "suspect") this.#ownership.memberChanged(member.name, "suspect", now);
+    else if (change === "alive") this.#ownership.memberChanged(member.name, "cleared", now);
     this.#greet(member.name, now);
   }
 

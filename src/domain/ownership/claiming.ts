@@ -71,7 +71,7 @@ export function apply(ctx: Context, key: Key, verdict: WireVerdict, now: Millis)
         return;
       }
       key.notBefore = now + CLAIM_AGAIN_MS;
-      enter(ctx, key, "standby", heldBack(ctx.view, verdict.member), now);
+      enter(ctx, key, "standby", heldBack(ctx.view, key, verdict.member), now);
       arm(ctx, key, "claim-again", key.notBefore);
       return;
   }
@@ -99,9 +99,9 @@ export function own(ctx: Context, key: Key, now: Millis): void {
   } else key.holder = null;
 }
 
-/** It lives, and its configuration elects as ours does: it gives way as soon as it hears us. So does whoever drains. */
+/** It lives, hears us, and its configuration elects as ours does: then it gives way. So does whoever drains. */
 function handsOver(view: View, key: Key, member: string): boolean {
-  return isLive(view, member) && (!view.drifted(key.spec.group) || view.draining(member));
+  return isLive(view, member) && member !== key.stubborn && (!view.drifted(key.spec.group) || view.draining(member));
 }
 
 /** Held dead, or forgotten: its lease must be waited out. Whoever said goodbye has handed over before. */
@@ -120,7 +120,9 @@ function nobodyAnswers(ctx: Context, key: Key): string {
   return `${key.holder} ${ctx.view.state(key.holder) === "left" ? "left" : "is dead"}, nobody answers`;
 }
 
-function heldBack(view: View, member: string): string {
+function heldBack(view: View, key: Key, member: string): string {
+  if (member === key.stubborn)
+    return `gossip is broken: no state can be exchanged with ${member}, which ${STILL_ANSWERS}`;
   if (isLive(view, member)) return `${member} answers for it and configurations differ: no planned moves`;
   if (view.state(member) === "left") return `${member} left, but ${STILL_ANSWERS}`;
   return `gossip is broken, not the owner: ${member} is held dead, but ${STILL_ANSWERS}`;

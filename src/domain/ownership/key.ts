@@ -37,6 +37,12 @@ export interface Key {
   /** No claim before: a refused or failed one is not repeated at once. */
   notBefore: Millis;
   rivalryAt: Millis;
+  /**
+   * A rival with which no state could be exchanged: we gave way to it, or (ours to keep) still owe it an announcement when
+   * it is heard again.
+   */
+  stubborn: string | null;
+  contested: string | null;
   announcedAt: Millis;
   /** By address, when it was last defended against a stranger. */
   readonly defendedAt: Map<string, Millis>;
@@ -70,6 +76,8 @@ export function newKey(spec: KeySpec, now: Millis): Key {
     held: new Set(),
     notBefore: Number.NEGATIVE_INFINITY,
     rivalryAt: Number.NEGATIVE_INFINITY,
+    stubborn: null,
+    contested: null,
     announcedAt: Number.NEGATIVE_INFINITY,
     defendedAt: new Map(),
     conflicts: 0,

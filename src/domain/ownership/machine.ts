@@ -165,8 +165,10 @@ export class Ownership {
   }
 
   /** Suspected: ask the wire meanwhile. Back from the dead: the winner announces again (law 8). */
-  memberChanged(member: string, change: "suspect" | "back" | "other", now: Millis): void {
-    if (change === "suspect") {
+  memberChanged(member: string, change: "suspect" | "cleared" | "back", now: Millis): void {
+    if (change === "cleared") {
+      for (const key of this.#keys.values()) this.#payContested(key, member, now);
+    } else if (change === "suspect") {
       const mine = this.#heirTo(member);
       if (mine.length > 0 && this.#ctx.active) this.#ctx.questions.schedule(member, now);
     } else if (change === "back") {
@@ -188,11 +190,22 @@ export class Ownership {
     }
   }
 
-  /** State was exchanged with this member, or could not be: rivalries with it are settled by the election as it is now. */
+  /** State was exchanged with this member: rivalries with it are settled by the election as it is now. */
   exchangedWith(member: string, now: Millis): void {
     for (const key of this.#keys.values()) {
-      if (key.heard?.member === member && key.rivalryAt > Number.NEGATIVE_INFINITY) settleRivalry(this.#ctx, key, now);
+      if (key.stubborn === member) key.stubborn = null;
+      if (key.heard?.member === member && key.rivalryAt > Number.NEGATIVE_INFINITY)
+        settleRivalry(this.#ctx, key, true, now);
+      this.#payContested(key, member, now);
     }
+  }
+
+  /** A rival that could not be reached is heard again: what it announced meanwhile is put right (law 8). */
+  #payContested(key: Key, member: string, now: Millis): void {
+    if (key.contested !== member) return;
+    key.contested = null;
+    const mine = key.state === "owned" && key.elected.owner === this.#ctx.view.self;
+    if (mine && this.#ctx.active) announceAgain(this.#ctx, key, member, now);
   }
 
   timer(timer: KeyTimer, now: Millis): void {
@@ -299,7 +312,11 @@ export class Ownership {
         // Timers may come a fraction of a millisecond early: whoever takes that for "not yet" waits for ever.
         if (now < key.notBefore) arm(this.#ctx, key, "claim-again", key.notBefore);
         else if (key.state === "claiming") decide(this.#ctx, key, now);
-        else this.#evaluate(key, now);
+        else {
+          // Can state be exchanged by now with the one that we gave way to?
+          if (key.stubborn !== null && isLive(this.#ctx.view, key.stubborn)) this.#ctx.out.exchangeWith(key.stubborn);
+          this.#evaluate(key, now);
+        }
         return;
       case "second-notice":
         if (key.state === "owned" && isLive(this.#ctx.view, key.holder))
@@ -312,7 +329,7 @@ export class Ownership {
         nudge(this.#ctx, key, now);
         return;
       case "rivalry":
-        if (key.rivalryAt > Number.NEGATIVE_INFINITY) settleRivalry(this.#ctx, key, now);
+        if (key.rivalryAt > Number.NEGATIVE_INFINITY) settleRivalry(this.#ctx, key, false, now);
         return;
     }
   }

@@ -23,7 +23,9 @@ export function memberClaims(
   key.heard = { member, at: now };
   if (isLive(ctx.view, member)) key.unsucceeded.clear();
   if (key.state === "releasing") {
-    if (member !== key.successor) return;
+    // Whoever stops gives way to anybody who lives and announces it: the group has elected without us already.
+    if (member !== key.successor && !(ctx.stopping && isLive(ctx.view, member))) return;
+    key.successor = member;
     evidence(ctx, key, addresses, now);
     if (how.round >= 2 && silentFor(key)) letGo(ctx, key, `${member} took over`, now);
   } else if (key.state === "owned") {
@@ -48,20 +50,24 @@ export function rivalry(ctx: Context, key: Key, member: string, yielded: boolean
   arm(ctx, key, "rivalry", now + RIVALRY_MS);
 }
 
-export function settleRivalry(ctx: Context, key: Key, now: Millis): void {
+/** `met`: state was exchanged with the rival, so that both elect alike by now; else it did not answer in time. */
+export function settleRivalry(ctx: Context, key: Key, met: boolean, now: Millis): void {
   key.rivalryAt = Number.NEGATIVE_INFINITY;
   if (key.state !== "owned" || key.elected.owner !== ctx.view.self || !mayClaim(ctx)) return;
   const rival = key.heard?.member ?? null;
   const live: boolean = isLive(ctx.view, rival);
+  key.contested = met ? null : rival;
   if (rival !== null && live && ctx.view.drifted(key.spec.group) && rival < ctx.view.self) {
     // Two configurations, each electing its own: one must give way, and both must agree which.
     key.holder = rival;
     key.notBefore = now + CLAIM_AGAIN_MS;
     letGo(ctx, key, `configurations differ, ${rival} keeps it`, now);
     arm(ctx, key, "claim-again", key.notBefore);
-  } else if (rival !== null && !live && rival < ctx.view.self) {
-    // On the segment we hear each other, by gossip we do not: both were elected, both asked at the same moment.
+  } else if (rival !== null && !met && rival < ctx.view.self) {
+    // On the segment we hear each other, by gossip not both of us: each is elected in its own view. Both must agree which
+    // gives way, whatever they hold of each other.
     key.holder = rival;
+    key.stubborn = rival;
     letGo(ctx, key, "gossip is broken", now);
     apply(ctx, key, { kind: "member", member: rival }, now);
   } else announceAgain(ctx, key, rival, now);
