@@ -79,6 +79,7 @@ export function apply(ctx: Context, key: Key, verdict: WireVerdict, now: Millis)
 
 export function hold(ctx: Context, key: Key, reason: string, now: Millis): void {
   key.reason = reason;
+  key.trusting = isLive(ctx.view, key.holder) ? key.holder : null;
   if (key.spec.local) ctx.out.hold(key.spec.addresses);
   else own(ctx, key, now);
 }

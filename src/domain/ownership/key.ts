@@ -32,6 +32,8 @@ export interface Key {
   doubtful: boolean;
   /** Rises with each transition: an older timer or answer no longer applies. */
   stamp: number;
+  /** The living member on whose hand-over the claim rests: should it be held dead before the claim is done, that is void. */
+  trusting: string | null;
   /** Addresses that are on lo since the claim began. */
   held: Set<string>;
   /** No claim before: a refused or failed one is not repeated at once. */
@@ -73,6 +75,7 @@ export function newKey(spec: KeySpec, now: Millis): Key {
     owesAnnouncement: false,
     doubtful: false,
     stamp: 0,
+    trusting: null,
     held: new Set(),
     notBefore: Number.NEGATIVE_INFINITY,
     rivalryAt: Number.NEGATIVE_INFINITY,

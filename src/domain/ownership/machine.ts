@@ -17,6 +17,8 @@ import type { Answer, KeyPurpose, KeySpec, KeyState, KeyTimer, KeyView, Ownershi
 
 /** The kernel refused an address: it will hardly take it in the next second. */
 const HOLD_FAILED_PAUSE_MS = 10_000;
+/** Names of suspects that are remembered. */
+const SUSPECTS_MAX = 1024;
 
 const NONE_REFUSED: ReadonlyMap<string, readonly string[]> = new Map();
 
@@ -32,8 +34,12 @@ export class Ownership {
   readonly #keys = new Map<string, Key>();
   readonly #byAddress = new Map<string, Key>();
   readonly #ctx: Context;
+  readonly #suspectAfterMs: Millis;
+  /** Member -> when it was suspected last. */
+  readonly #suspectAt = new Map<string, Millis>();
 
   constructor(options: OwnershipOptions) {
+    this.#suspectAfterMs = options.suspectAfterMs;
     const out = new Outbox();
     const questions = new Questions(options, out);
     this.#ctx = { view: options.view, out, questions, active: false, stopping: false, refusing: new Set(), barred: "" };
@@ -116,7 +122,13 @@ export class Ownership {
       const key = this.#byAddress.get(address);
       if (key === undefined || key.state !== "claiming") continue;
       key.held.add(address);
-      if (key.held.size === key.spec.addresses.length) own(this.#ctx, key, now);
+      if (key.held.size < key.spec.addresses.length) continue;
+      const { trusting } = key;
+      if (trusting === null || isLive(this.#ctx.view, trusting)) own(this.#ctx, key, now);
+      else {
+        key.held.clear();
+        decide(this.#ctx, key, now);
+      }
     }
   }
 
@@ -164,11 +176,20 @@ export class Ownership {
     }
   }
 
-  /** Suspected: ask the wire meanwhile. Back from the dead: the winner announces again (law 8). */
+  /**
+   * Suspected: ask the wire meanwhile. Cleared: what we announced while it was silent, its part of the segment may have missed.
+   * Back from the dead: the winner announces again (law 8).
+   */
   memberChanged(member: string, change: "suspect" | "cleared" | "back", now: Millis): void {
     if (change === "cleared") {
-      for (const key of this.#keys.values()) this.#payContested(key, member, now);
+      const unheardSince = (this.#suspectAt.get(member) ?? now) - this.#suspectAfterMs;
+      for (const key of this.#keys.values()) {
+        if (key.announcedAt >= unheardSince) key.contested ??= member;
+        this.#payContested(key, member, now);
+      }
     } else if (change === "suspect") {
+      if (this.#suspectAt.size >= SUSPECTS_MAX) this.#suspectAt.clear();
+      this.#suspectAt.set(member, now);
       const mine = this.#heirTo(member);
       if (mine.length > 0 && this.#ctx.active) this.#ctx.questions.schedule(member, now);
     } else if (change === "back") {
