@@ -108,7 +108,9 @@ export class World {
   }
 
   noteEvent(host: Host, event: OwnershipEvent): void {
-    if (event.event === "member.alive" || event.event === "member.joined") {
+    // A suspicion that was refuted tells nobody that frames to that port were lost.
+    const back = event.event === "member.alive" && !event.text.endsWith("after suspect");
+    if (back || event.event === "member.joined") {
       this.#metAt.set(`${host.instance} ${String(event.fields.member)}`, this.now);
     }
     if (event.event !== "member.updated") this.note(`${host}: ${event.text}`);
