@@ -45,6 +45,8 @@ const AGREED_WITHIN_VERDICTS = 6.5;
 /** And so long after that everything else does: pauses of refused claims, a name's conflict that must be over. */
 const SERVED_WITHIN_MS = 5000;
 const CONFLICT_OVER_MS = 11_000;
+/** Of a rival's end all learn by rounds that no profile shortens. */
+const NAMES_TOLD_MS = 1000;
 const PEACE_MS = 2000;
 const SEEDS = 3;
 const SLOWEST_MS = 300;
@@ -204,7 +206,8 @@ export class Story {
     if (this.#rivalled) world.run(500);
     world.note("--- healed");
     const slowest = Math.max(...this.#profiles.map((profile) => profile.deadAfterMs));
-    const agreed = holdLiveness(world, slowest * AGREED_WITHIN_VERDICTS, () => disagreement(world));
+    const patience = slowest * AGREED_WITHIN_VERDICTS + (this.#rivalled ? NAMES_TOLD_MS : 0);
+    const agreed = holdLiveness(world, patience, () => disagreement(world));
     const rest = SERVED_WITHIN_MS + slowest + (this.#rivalled ? CONFLICT_OVER_MS : 0);
     this.#rivalled = false;
     return agreed + holdLiveness(world, rest, () => this.#wrong());

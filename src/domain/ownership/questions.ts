@@ -3,7 +3,7 @@
  * which question is open, which answer is fresh enough. Boundary: pure; the question itself is the responder's.
  */
 import type { Millis } from "../messages.js";
-import type { Key } from "./key.js";
+import { isLive, type Key } from "./key.js";
 import type { Outbox } from "./outbox.js";
 import type { Answer, View, WireVerdict } from "./types.js";
 
@@ -161,13 +161,13 @@ function sample(keys: readonly Key[]): string[] {
   return Array.from({ length: SAMPLE_MAX }, (_, i) => all[Math.floor(i * step)]!);
 }
 
-/** What the answers mean: a stranger's weighs most, then a member's. */
+/** What the answers mean: a stranger's weighs most, then that of a member held dead, then a living one's. */
 export function judge(answers: readonly Answer[], view: View): WireVerdict {
   let member: string | null = null;
   for (const answer of answers) {
     const name = view.memberByMac(answer.mac);
     if (name === undefined) return { kind: "stranger", mac: answer.mac };
-    if (name !== view.self) member = name;
+    if (name !== view.self && (member === null || !isLive(view, name))) member = name;
   }
   return member === null ? { kind: "silent" } : { kind: "member", member };
 }

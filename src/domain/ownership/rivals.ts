@@ -44,10 +44,8 @@ export function rivalry(ctx: Context, key: Key, member: string, yielded: boolean
   if (key.rivalryAt > Number.NEGATIVE_INFINITY) return;
   // Our own announcement may have crossed theirs: give it a moment to be heard.
   if (!yielded && now - key.announcedAt < CROSSING_MS) return;
-  key.rivalryAt = now;
   note(ctx, "warn", "vip.rival", key, { rival: member }, `${member} announces ${key.spec.key}, too: exchanging state`);
-  ctx.out.exchangeWith(member);
-  arm(ctx, key, "rivalry", now + RIVALRY_MS);
+  askRival(ctx, key, member, now);
 }
 
 /** `met`: state was exchanged with the rival, so that both elect alike by now; else it did not answer in time. */
@@ -56,19 +54,32 @@ export function settleRivalry(ctx: Context, key: Key, met: boolean, now: Millis)
   if (key.state !== "owned" || key.elected.owner !== ctx.view.self || !mayClaim(ctx)) return;
   const rival = key.heard?.member ?? null;
   const live: boolean = isLive(ctx.view, rival);
+  const again = key.contested !== null && key.contested === rival;
   key.contested = met ? null : rival;
+  // It had its second chance, and has not announced since: it gave way.
+  if (again && !met && key.heard !== null && key.heard.at < key.announcedAt) return;
   if (rival !== null && live && ctx.view.drifted(key.spec.group) && rival < ctx.view.self) {
     // Two configurations, each electing its own: one must give way, and both must agree which.
     key.holder = rival;
     key.notBefore = now + CLAIM_AGAIN_MS;
     letGo(ctx, key, `configurations differ, ${rival} keeps it`, now);
     arm(ctx, key, "claim-again", key.notBefore);
-  } else if (rival !== null && !met && rival < ctx.view.self) {
+  } else if (rival !== null && !met && (!live || again) && rival < ctx.view.self) {
     // On the segment we hear each other, by gossip not both of us: each is elected in its own view. Both must agree which
     // gives way, whatever they hold of each other.
     key.holder = rival;
     key.stubborn = rival;
     letGo(ctx, key, "gossip is broken", now);
     apply(ctx, key, { kind: "member", member: rival }, now);
-  } else announceAgain(ctx, key, rival, now);
+  } else {
+    announceAgain(ctx, key, rival, now);
+    // It lives, but did not answer: our word may have reached it all the same. Asked once more before one gives way.
+    if (!met && live && !again && rival !== null) askRival(ctx, key, rival, now);
+  }
+}
+
+function askRival(ctx: Context, key: Key, rival: string, now: Millis): void {
+  key.rivalryAt = now;
+  ctx.out.exchangeWith(rival);
+  arm(ctx, key, "rivalry", now + RIVALRY_MS);
 }
