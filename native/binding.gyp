@@ -29,8 +29,10 @@
         "src/os/responder_links.cc",
         "src/os/responder_time.cc",
         "src/os/sys.cc",
+        "src/os/udp_socket.cc",
         "src/addon/addon.cc",
-        "src/addon/convert.cc"
+        "src/addon/convert.cc",
+        "src/addon/loop.cc"
       ],
       "include_dirs": ["src", "<!@(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_CPP_EXCEPTIONS", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS", "_GNU_SOURCE"],

@@ -13,11 +13,20 @@ export interface Clock {
   wall(at: Millis): string;
 }
 
+/** One wake-up at a time. */
+export interface Alarm {
+  /** Calls back at this clock reading, or a little later; replaces the former. Infinity: not at all. */
+  set(at: Millis): void;
+  close(): void;
+}
+
 // ---------------------------------------------------------------- gossip transports
 
 export interface GossipTransport {
   /** UDP and TCP are bound and live when it resolves. Throws with the address and errno when the port is taken. */
   start(handlers: GossipHandlers): Promise<void>;
+  /** Hands over the datagrams that have arrived by now, without waiting for the loop's next round. */
+  receive(): void;
   /** Encodes, seals, sends one datagram. Errors are counted, never thrown (the network is the network). */
   send(to: Endpoint, messages: readonly Message[]): void;
   /** One push/pull as the dialling side. Rejects with a one-line reason. */

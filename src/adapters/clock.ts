@@ -2,8 +2,8 @@
  * The daemon's clock: CLOCK_BOOTTIME, which goes on while the machine sleeps, read natively (Node offers CLOCK_MONOTONIC
  * only, under which a lease would outlive a suspend). Boundary: wall time is for people and never compared.
  */
-import type { Clock } from "../ports.js";
-import { bootTimeMs } from "./native.js";
+import type { Alarm, Clock } from "../ports.js";
+import { bootTimeMs, newAlarm } from "./native.js";
 
 /** A wall clock that differs by more was set (NTP step, operator); less is the reading's own jitter. */
 const STEP_MS = 20;
@@ -20,4 +20,9 @@ export const bootClock: Clock = { now: bootTimeMs, wall };
 
 export function createClock(): Clock {
   return bootClock;
+}
+
+/** One wake-up at a time on the same clock, in fractions of a millisecond; node's timers have whole ones. */
+export function createAlarm(onDue: () => void): Alarm {
+  return newAlarm(onDue);
 }

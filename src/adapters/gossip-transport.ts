@@ -1,10 +1,9 @@
 /**
- * Gossip over UDP (node:dgram) and TCP (node:net) on one port, in memberlist's format. Purpose: the `GossipTransport` of
+ * Gossip over UDP (the addon's socket) and TCP (node:net) on one port, in memberlist's format. Purpose: the `GossipTransport` of
  * ports.ts. Boundary: carries and counts, decides nothing about members. What comes in is judged from the cheapest test to the
  * dearest, so that a flood of junk does not take the loop from members: first byte, known nonce, one AES block, source, seal, parse.
  */
-import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
-import { canonicalAddress, familyOf } from "../domain/address.js";
+import { canonicalAddress } from "../domain/address.js";
 import { type Endpoint, formatEndpoint, type Message, type PushPull } from "../domain/messages.js";
 import type { GossipHandlers, GossipStats, GossipTransport, Log } from "../ports.js";
 import {
@@ -22,9 +21,8 @@ import { TransportCounters } from "./gossip-transport-counters.js";
 import { type GateOptions, StrangerGate } from "./gossip-transport-gate.js";
 import { SeenNonces } from "./gossip-transport-seen.js";
 import { GossipStreams, STREAM_LIMITS, type StreamLimits } from "./gossip-transport-streams.js";
+import { DATAGRAM_SLOT_BYTES, newDatagrams, type RawDatagrams } from "./native.js";
 
-/** Asked for; the kernel gives what net.core.rmem_max allows. Room for a burst, not for a second of flood. */
-const RECEIVE_BUFFER_BYTES = 1024 * 1024;
 /** Beyond it no IPv4 datagram exists. */
 const UDP_BYTES_MAX = 65_507;
 const SOURCES_MAX = 4096;
@@ -57,11 +55,10 @@ export class MemberlistTransport implements GossipTransport {
   readonly #counters: TransportCounters;
   readonly #gate: StrangerGate;
   readonly #seen = new SeenNonces();
-  readonly #isIpv6: boolean;
   /** Source as the kernel prints it -> canonical. */
   readonly #sources = new Map<string, string | null>();
   #keys: KeyRing | null;
-  #socket: Socket | null = null;
+  #socket: RawDatagrams | null = null;
   #streams: GossipStreams | null = null;
   #bound: Endpoint;
 
@@ -72,7 +69,6 @@ export class MemberlistTransport implements GossipTransport {
     this.#keys = options.keys === null ? null : new KeyRing(options.keys);
     this.#counters = new TransportCounters(options.log ?? null);
     this.#gate = new StrangerGate(performance.now(), options.gate);
-    this.#isIpv6 = familyOf(options.bind.host) === 6;
   }
 
   /** Where it is bound; the port is known after `start`. */
@@ -89,13 +85,12 @@ export class MemberlistTransport implements GossipTransport {
     if (this.#socket !== null) throw new Error("the gossip transport was started already");
     const { bind } = this.#options;
     for (let tries = 1; ; tries++) {
-      const socket = await this.#bindUdp();
-      const port = socket.address().port;
+      const { socket, port } = this.#bindUdp(handlers);
       const streams = this.#newStreams(port);
       try {
         await streams.listen(port, handlers);
       } catch (error) {
-        await new Promise<void>((resolve) => socket.close(() => resolve()));
+        socket.close();
         const code = (error as NodeJS.ErrnoException).code;
         if (bind.port === 0 && code === "EADDRINUSE" && tries < RANDOM_PORT_TRIES) continue;
         throw bindError("TCP", { host: bind.host, port }, error);
@@ -103,7 +98,6 @@ export class MemberlistTransport implements GossipTransport {
       this.#bound = { host: bind.host, port };
       this.#socket = socket;
       this.#streams = streams;
-      socket.on("message", (bytes, from) => this.#receive(bytes, from, handlers));
       return;
     }
   }
@@ -119,57 +113,56 @@ export class MemberlistTransport implements GossipTransport {
     });
   }
 
-  #bindUdp(): Promise<Socket> {
+  #bindUdp(handlers: GossipHandlers): { socket: RawDatagrams; port: number } {
     const { bind } = this.#options;
-    const socket = createSocket({
-      type: this.#isIpv6 ? "udp6" : "udp4",
-      // Endpoints are literals; node's default would ask its resolver for each datagram.
-      lookup: (host, _options, done) => done(null, host, this.#isIpv6 ? 6 : 4),
+    const socket = newDatagrams((count, errors) => {
+      // Errors of a bound socket (ENOMEM, ICMP's echoes) concern one datagram; the next may do well.
+      for (let i = 0; i < errors; i++) this.#counters.drop("receive-failed", "udp");
+      // What comes before both sockets listen, or after the stop, is nobody's.
+      for (let i = 0; i < count && this.#socket === socket; i++) {
+        const bytes = memory.subarray(i * DATAGRAM_SLOT_BYTES, i * DATAGRAM_SLOT_BYTES + lengths[2 * i]!);
+        this.#receive(bytes, socket.sender(i), lengths[2 * i + 1]!, handlers);
+      }
     });
-    return new Promise((resolve, reject) => {
-      const onError = (error: Error): void => {
-        socket.close();
-        reject(bindError("UDP", bind, error));
-      };
-      socket.once("error", onError);
-      socket.bind({ address: bind.host, port: bind.port }, () => {
-        socket.off("error", onError);
-        // Errors of a bound socket (ENOBUFS, ICMP's echoes) concern one datagram; the next may do well.
-        socket.on("error", () => this.#counters.drop("receive-failed", "udp"));
-        try {
-          socket.setRecvBufferSize(RECEIVE_BUFFER_BYTES);
-        } catch {
-          // The kernel's default stays; bursts are then lost a little earlier, and the protocol bears loss.
-        }
-        resolve(socket);
-      });
-    });
+    const memory = Buffer.from(socket.memory());
+    const lengths = new Uint32Array(socket.lengths());
+    try {
+      return { socket, port: socket.bind(bind.host, bind.port) };
+    } catch (error) {
+      throw bindError("UDP", bind, error);
+    }
   }
 
-  #receive(bytes: Buffer, source: RemoteInfo, handlers: GossipHandlers): void {
+  receive(): void {
+    this.#socket?.receive();
+  }
+
+  /** `bytes` are overwritten after the turn. */
+  #receive(bytes: Buffer, sender: string, port: number, handlers: GossipHandlers): void {
     const counters = this.#counters;
     counters.datagramsIn++;
     counters.bytesIn += bytes.length;
     const options = { keys: this.#keys, label: this.#label, defaultPort: this.#bound.port };
     const glance = quickReason(bytes, options) ?? (options.keys === null ? null : this.#glance(bytes, options));
     if (glance !== null) {
-      counters.drop(glance, source.address);
+      counters.drop(glance, sender);
       return;
     }
-    const host = source.family === "IPv4" ? source.address : this.#canonical(source.address);
+    const host = sender.includes(":") ? this.#canonical(sender) : sender;
     if (host === null) {
-      counters.drop("bad-source", source.address);
+      counters.drop("bad-source", sender);
       return;
     }
     const now = performance.now();
-    const from = { host, port: source.port };
+    const from = { host, port };
     if (options.keys !== null && !this.#gate.admit(from, now)) {
       counters.drop("flood", host);
       return;
     }
     // Remembered whether it opens or not: a copy of it, changed behind its beginning, must not be opened again and again.
     if (options.keys !== null) this.#seen.add(nonceOf(bytes, options));
-    const unpacked = unpackPacket(bytes, options);
+    // Messages keep parts of their datagram. What was sealed is opened into memory of its own.
+    const unpacked = unpackPacket(options.keys === null ? Buffer.from(bytes) : bytes, options);
     if (!unpacked.ok) {
       counters.drop(unpacked.reason, host);
       return;
@@ -209,18 +202,12 @@ export class MemberlistTransport implements GossipTransport {
       return;
     }
     if (this.#keys !== null) this.#gate.know(to, performance.now());
-    // Only a socket on `::` reaches IPv4, by mapped addresses.
-    const host = this.#isIpv6 && !to.host.includes(":") ? `::ffff:${to.host}` : to.host;
-    try {
-      socket.send(bytes, to.port, host, (error) => {
-        if (error !== null) counters.drop("send-failed", formatEndpoint(to));
-      });
-      counters.datagramsOut++;
-      counters.bytesOut += bytes.length;
-    } catch {
-      // node's own check of the port (0, in an address from the network).
+    if (socket.send(bytes, to.host, to.port) !== undefined) {
       counters.drop("send-failed", formatEndpoint(to));
+      return;
     }
+    counters.datagramsOut++;
+    counters.bytesOut += bytes.length;
   }
 
   async exchange(to: Endpoint, ours: PushPull): Promise<PushPull> {
@@ -246,14 +233,13 @@ export class MemberlistTransport implements GossipTransport {
     const streams = this.#streams;
     this.#socket = null;
     this.#streams = null;
-    if (socket !== null) {
-      await new Promise<void>((resolve) => socket.close(() => resolve()));
-    }
+    socket?.close();
     await streams?.close();
   }
 }
 
 function bindError(protocol: string, at: Endpoint, error: unknown): Error {
+  // The addon's message is the errno's name.
   const { code, message } = error as NodeJS.ErrnoException;
   return new Error(`cannot bind ${protocol} ${formatEndpoint(at)}: ${code ?? message}`, { cause: error });
 }

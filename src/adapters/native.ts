@@ -53,7 +53,32 @@ export interface NativeInterface extends LinkState {
   readonly addresses: readonly { readonly address: string; readonly prefix: number; readonly ours: boolean }[];
 }
 
+/** A bound UDP socket. Its memory and lengths are a batch's only until the batch's handler returns. */
+export interface RawDatagrams {
+  /** Returns the port; throws the errno's name. */
+  bind(host: string, port: number): number;
+  /** Slots of `DATAGRAM_SLOT_BYTES`. */
+  memory(): ArrayBuffer;
+  /** Of datagram i: its bytes at 2 i, its sender's port at 2 i + 1. */
+  lengths(): ArrayBuffer;
+  /** The address of datagram i's sender, with a zone where it has one. */
+  sender(i: number): string;
+  /** Hands over what has arrived, now; returns how many. */
+  receive(): number;
+  /** undefined, or the errno's name. */
+  send(bytes: Uint8Array, host: string, port: number): string | undefined;
+  close(): void;
+}
+
+interface RawAlarm {
+  /** At this CLOCK_BOOTTIME in ms; replaces the former. Infinity: never. */
+  set(at: number): void;
+  close(): void;
+}
+
 interface Addon {
+  Datagrams: new (onBatch: (count: number, errors: number) => void) => RawDatagrams;
+  Alarm: new (onDue: () => void) => RawAlarm;
   Engine: new (
     onBatch: (events: ResponderEvent[], completions: Completion[]) => void,
     options: EngineOptions,
@@ -80,6 +105,28 @@ export function sdNotify(message: string): string {
 /** Every interface of this network namespace with its addresses. Throws `ERRNO: …`. */
 export function hostInterfaces(): readonly NativeInterface[] {
   return addon.hostInterfaces();
+}
+
+/** UdpSocket::kSlotBytes. */
+export const DATAGRAM_SLOT_BYTES = 65_536;
+
+export function newDatagrams(onBatch: (count: number, errors: number) => void): RawDatagrams {
+  return new addon.Datagrams(onBatch);
+}
+
+export function newAlarm(onDue: () => void): RawAlarm {
+  return new addon.Alarm(onDue);
+}
+
+/** Node only warns of an exception in a native callback; a broken invariant upstairs must end the process. */
+function guarded(handler: () => void): void {
+  try {
+    handler();
+  } catch (error) {
+    process.nextTick(() => {
+      throw error;
+    });
+  }
 }
 
 /** An engine with promises instead of completions. The two adapters of one daemon share one: they share its lease. */
@@ -135,14 +182,7 @@ export class NativeEngine {
     }
     this.#reference();
     if (events.length === 0) return;
-    try {
-      this.#onEvents(events);
-    } catch (error) {
-      // Node only warns of an exception in a native callback; a broken invariant upstairs must end the process.
-      process.nextTick(() => {
-        throw error;
-      });
-    }
+    guarded(() => this.#onEvents(events));
   }
 
   #reference(): void {

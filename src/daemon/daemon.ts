@@ -4,7 +4,7 @@
  */
 import { randomBytes, randomInt } from "node:crypto";
 import { createAddressHolder } from "../adapters/address-holder.js";
-import { createClock } from "../adapters/clock.js";
+import { createAlarm, createClock } from "../adapters/clock.js";
 import { MemberlistTransport, transportPacketBudget } from "../adapters/gossip-transport.js";
 import { createHttp, type Http } from "../adapters/http.js";
 import { createEventFeed, type EventFeed } from "../adapters/http-events.js";
@@ -131,6 +131,7 @@ export class Daemon {
     this.#engine = new Engine(
       {
         clock: this.#clock,
+        createAlarm,
         transport: this.#transport,
         responder: this.#responder,
         holder: this.#holder,

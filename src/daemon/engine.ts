@@ -6,7 +6,16 @@ import { refusal } from "../config/host.js";
 import { Group } from "../domain/group/group.js";
 import type { GroupInput, GroupOptions, GroupOutput, GroupTimer, OwnershipEvent } from "../domain/group/types.js";
 import type { Endpoint, Millis } from "../domain/messages.js";
-import type { AddressHolder, Clock, GossipTransport, LinkState, Log, Responder, ResponderEvent } from "../ports.js";
+import type {
+  AddressHolder,
+  Alarm,
+  Clock,
+  GossipTransport,
+  LinkState,
+  Log,
+  Responder,
+  ResponderEvent,
+} from "../ports.js";
 import { Timers } from "./timers.js";
 
 /** After a gap, the queue counts as drained when a round of the loop brought no datagram; bounded. */
@@ -14,6 +23,7 @@ const DRAIN_ROUNDS_MAX = 64;
 
 export interface EngineParts {
   readonly clock: Clock;
+  readonly createAlarm: (onDue: () => void) => Alarm;
   readonly transport: GossipTransport;
   readonly responder: Responder;
   readonly holder: AddressHolder;
@@ -30,7 +40,9 @@ export class Engine {
   readonly group: Group;
   readonly #parts: EngineParts;
   readonly #timers: Timers<GroupTimer>;
-  #wakeUp: NodeJS.Timeout | undefined;
+  readonly #alarm: Alarm;
+  /** Turns within turns, and those of one wake-up, set the alarm once. */
+  #working = false;
   #datagrams = 0;
   /** By name, what was reported last. */
   readonly #links = new Map<string, string>();
@@ -41,17 +53,25 @@ export class Engine {
   constructor(parts: EngineParts, options: GroupOptions) {
     this.#parts = parts;
     this.group = new Group(options, parts.clock.now());
+    this.#alarm = parts.createAlarm(() => this.#wokenUp());
     this.#timers = new Timers<GroupTimer>(
       {
         now: () => parts.clock.now(),
         late: (ms) => parts.onLate(ms),
-        wake: (ms, callback) => {
-          clearTimeout(this.#wakeUp);
-          this.#wakeUp = setTimeout(callback, Math.ceil(ms));
-        },
+        wake: (at) => this.#alarm.set(at),
+        dueAt: (timer, at) => this.group.dueAt(timer, at),
       },
       (timer, at) => this.turn({ kind: "timer", timer }, at),
     );
+  }
+
+  /** What has arrived is handled before what is due: an answer that waits in the socket is no silence. */
+  #wokenUp(): void {
+    if (this.#stopped) return;
+    this.#working = true;
+    this.#parts.transport.receive();
+    this.#timers.due();
+    this.#working = false;
   }
 
   /** When the group was last turned: the watchdog's sign of health. */
@@ -65,6 +85,7 @@ export class Engine {
     const now = Math.max(this.#parts.clock.now(), notBefore);
     this.#lastTurnAt = now;
     for (const output of this.group.handle(input, now)) this.#perform(output);
+    if (!this.#working) this.#timers.settle();
   }
 
   /** Datagrams, exchanges and stream pings come in here. */
@@ -100,7 +121,7 @@ export class Engine {
   stop(): void {
     this.#stopped = true;
     this.#timers.stop();
-    clearTimeout(this.#wakeUp);
+    this.#alarm.close();
   }
 
   #perform(output: GroupOutput): void {

@@ -1,15 +1,21 @@
 /**
- * One heap of timers and one setTimeout: what is due is handed over in order of its due time. Boundary: no meaning of
- * timers here; there is no cancel, the pure core checks whether a timer still applies.
+ * One heap of timers and one alarm: what is due is handed over in order of its due time. Before sleeping for a timer, its owner is
+ * asked whether it is still of use: most were put off meanwhile, and a wake-up for nothing is the dearest thing that an idle
+ * daemon does. Boundary: no meaning of timers here; there is no cancel, the pure core checks whether a timer still applies.
  */
 import type { Millis } from "../domain/messages.js";
 
-export interface TimerHost {
+/** A timer that is due so soon is handled now: another wake-up would cost more than its being early. */
+const EARLY_MS = 0.5;
+
+export interface TimerHost<T> {
   now(): Millis;
-  /** Calls back once after about `ms`; a new call replaces the former. */
-  wake(ms: number, callback: () => void): void;
+  /** Calls `due` at this instant; replaces the former. Infinity: not at all. */
+  wake(at: Millis): void;
   /** A wake-up came so many ms after it was due. */
   late(ms: number): void;
+  /** When this timer, armed for `at`, is due by now: `at` or later; Infinity: never. */
+  dueAt(timer: T, at: Millis): Millis;
 }
 
 interface Entry<T> {
@@ -19,14 +25,14 @@ interface Entry<T> {
 }
 
 export class Timers<T> {
-  readonly #host: TimerHost;
+  readonly #host: TimerHost<T>;
   readonly #fire: (timer: T, at: Millis) => void;
   readonly #heap: Entry<T>[] = [];
   #order = 0;
   #wakeAt: Millis = Number.POSITIVE_INFINITY;
   #stopped = false;
 
-  constructor(host: TimerHost, fire: (timer: T, at: Millis) => void) {
+  constructor(host: TimerHost<T>, fire: (timer: T, at: Millis) => void) {
     this.#host = host;
     this.#fire = fire;
   }
@@ -35,9 +41,9 @@ export class Timers<T> {
     return this.#heap.length;
   }
 
+  /** Call `settle` when the turn is over. */
   arm(timer: T, at: Millis): void {
     this.#push({ at, order: this.#order++, timer });
-    if (at < this.#wakeAt) this.#schedule();
   }
 
   stop(): void {
@@ -45,22 +51,36 @@ export class Timers<T> {
     this.#heap.length = 0;
   }
 
-  #schedule(): void {
-    const next = this.#heap[0];
-    if (next === undefined || this.#stopped) return;
-    this.#wakeAt = next.at;
-    this.#host.wake(Math.max(0, next.at - this.#host.now()), () => this.#due());
+  /** At the end of a turn: puts off what is no longer due so early, and sets the alarm to what remains. */
+  settle(): void {
+    if (this.#stopped) return;
+    let next = this.#heap[0];
+    // Ends: each round takes one away or puts it behind the instant that it was armed for.
+    while (next !== undefined) {
+      const at = this.#host.dueAt(next.timer, next.at);
+      if (at <= next.at) break;
+      const { timer } = this.#pop();
+      if (at < Number.POSITIVE_INFINITY) this.#push({ at, order: this.#order++, timer });
+      next = this.#heap[0];
+    }
+    const wakeAt = next?.at ?? Number.POSITIVE_INFINITY;
+    if (wakeAt === this.#wakeAt) return;
+    this.#wakeAt = wakeAt;
+    this.#host.wake(wakeAt);
   }
 
-  #due(): void {
-    this.#wakeAt = Number.POSITIVE_INFINITY;
-    // Node's timers may fire a fraction of a millisecond early.
-    const now = this.#host.now() + 0.5;
+  /** The alarm went off. */
+  due(): void {
+    const next = this.#heap[0];
+    // It is set again even where it came early.
+    this.#wakeAt = Number.NaN;
+    const now = this.#host.now();
+    if (next !== undefined && now >= next.at) this.#host.late(now - next.at);
     const due: Entry<T>[] = [];
-    if (this.#heap[0] !== undefined) this.#host.late(now - 0.5 - this.#heap[0].at);
-    while (this.#heap.length > 0 && this.#heap[0]!.at <= now) due.push(this.#pop());
+    // What is due within the same moment is handled in the same wake-up.
+    while (this.#heap.length > 0 && this.#heap[0]!.at <= now + EARLY_MS) due.push(this.#pop());
     for (const entry of due) if (!this.#stopped) this.#fire(entry.timer, entry.at);
-    this.#schedule();
+    this.settle();
   }
 
   #before(a: number, b: number): boolean {

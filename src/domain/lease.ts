@@ -105,8 +105,12 @@ export class Lease {
 
   /** When to look after the lease again if no other turn does: turns in between have extended it meanwhile. */
   nextLookAt(now: Millis): Millis {
-    const { extensionMs } = this.#terms;
-    return Math.max(this.#extendedAt, now - extensionMs / 2) + 1.5 * extensionMs;
+    return Math.max(this.dueAt, now + this.#terms.extensionMs);
+  }
+
+  /** The latest instant for the next extension. Silent: now. */
+  get dueAt(): Millis {
+    return this.#phase === "held" ? this.#extendedAt + 1.5 * this.#terms.extensionMs : Number.NEGATIVE_INFINITY;
   }
 
   /** Why this host should make itself ineligible, or "". */

@@ -6,7 +6,7 @@ import { addonEnv } from "./lab.js";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const prelude = `
-import { NativeEngine, bootTimeMs } from "./src/adapters/native.ts";
+import { NativeEngine, bootTimeMs, newAlarm, newDatagrams } from "./src/adapters/native.ts";
 import { createResponder } from "./src/adapters/responder.ts";
 import { createAddressHolder } from "./src/adapters/address-holder.ts";
 const open = () => { const e = new NativeEngine(); return { r: createResponder(e), h: createAddressHolder(e) }; };
@@ -39,6 +39,18 @@ const stages: readonly (readonly [string, string])[] = [
     "await r.start(() => {}); await r.stop(); r.lease(1); try { r.own([]); process.exit(1); } catch {}",
   ],
   [
+    "exited with a socket and an alarm",
+    "newDatagrams(() => {}).bind('127.0.0.1', 0); newAlarm(() => {}).set(bootTimeMs() + 1e6); process.exit(0);",
+  ],
+  [
+    "socket and alarm closed, twice, also within their own calls",
+    "const a = newAlarm(() => { a.close(); a.close(); }); a.set(bootTimeMs() + 5); const d = newDatagrams(() => { d.close(); d.close(); }); const port = d.bind('127.0.0.1', 0); d.send(new Uint8Array(9), '127.0.0.1', port);",
+  ],
+  [
+    "an alarm whose handler throws",
+    "process.on('uncaughtException', () => process.exit(0)); newAlarm(() => { throw new Error('x'); }).set(0); setTimeout(() => process.exit(3), 2000);",
+  ],
+  [
     "a throwing handler",
     "process.on('uncaughtException', () => process.exit(0)); await r.start(() => { throw new Error('x'); }); r.setInterfaces(['lo']); setTimeout(() => process.exit(3), 2000);",
   ],
@@ -66,9 +78,10 @@ describe("the addon's life cycle", () => {
       import { Worker } from "node:worker_threads";
       const load = "const load=require('node-gyp-build');const a=load('./native');";
       const live = load + "const e=new a.Engine(()=>{}, {});e.start();e.sweep();";
+      const loop = "const d=new a.Datagrams(()=>{});d.bind('127.0.0.1',0);const t=new a.Alarm(()=>{t.set(a.now()+1)});t.set(0);";
       const ended = new Worker(live, { eval: true, execArgv: [] });
       await new Promise((done) => ended.once("exit", done));
-      const busy = new Worker(live + "setInterval(()=>{},50);", { eval: true, execArgv: [] });
+      const busy = new Worker(live + loop + "setInterval(()=>{},50);", { eval: true, execArgv: [] });
       await new Promise((done) => busy.once("online", done));
       await new Promise((done) => setTimeout(done, 100));
       await busy.terminate();`;

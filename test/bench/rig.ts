@@ -115,7 +115,7 @@ export class BusyLoops {
   }
 }
 
-const TICK_MS = 1000 / Number(execFileSync("getconf", ["CLK_TCK"], { encoding: "utf8" }));
+export const TICK_MS = 1000 / Number(execFileSync("getconf", ["CLK_TCK"], { encoding: "utf8" }));
 
 /** User and system time that a process has used, all its threads. */
 export function cpuMs(pid: number): number {

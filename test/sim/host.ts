@@ -249,7 +249,12 @@ export class Host {
   #arm(timer: GroupTimer, at: number): void {
     // Timers of the daemon are up to half a millisecond early and a little late.
     const jitter = this.#world.between(-0.5, 1.2);
-    this.#atClock(Math.max(this.clock(), at + jitter), () => this.input({ kind: "timer", timer }));
+    this.#atClock(Math.max(this.clock(), at + jitter), () => {
+      // The daemon's timers do not wake it for what was put off meanwhile.
+      const dueAt = this.group.dueAt(timer, at);
+      if (dueAt <= at) this.input({ kind: "timer", timer });
+      else if (dueAt < Number.POSITIVE_INFINITY) this.#arm(timer, dueAt);
+    });
   }
 
   #perform(output: GroupOutput): void {

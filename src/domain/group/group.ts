@@ -35,8 +35,19 @@ import { Readiness } from "./readiness.js";
 import { Roll, settledMember } from "./roll.js";
 import { Settling } from "./settling.js";
 import { FactsSync, offerAll } from "./sync.js";
-import type { GroupInput, GroupOptions, GroupOutput, GroupSettings, GroupSpec, LinkFacts } from "./types.js";
+import type {
+  GroupInput,
+  GroupOptions,
+  GroupOutput,
+  GroupSettings,
+  GroupSpec,
+  GroupTimer,
+  LinkFacts,
+} from "./types.js";
 import { GroupView } from "./view.js";
+
+/** How long other turns may put off the regular look at lease, disputes and lapses. */
+const LOOK_MS_MAX = 800;
 
 export class Group {
   readonly #options: GroupOptions;
@@ -61,6 +72,7 @@ export class Group {
   #settings: GroupSettings;
   #out: GroupOutput[] = [];
   #leaving = false;
+  #lookedAt: Millis = Number.NEGATIVE_INFINITY;
   #healthy = true;
   #leaseSent: Millis = Number.NaN;
   #dirty = true;
@@ -136,6 +148,17 @@ export class Group {
     const out = this.#out;
     this.#out = [];
     return out;
+  }
+
+  /**
+   * When a timer that was armed for `at` is of use by now; Infinity: never. Asked by the driver before it sleeps, so that it does
+   * not wake for what was put off meanwhile. A driver that fires it nonetheless does no harm.
+   */
+  dueAt(timer: GroupTimer, at: Millis): Millis {
+    if (timer.kind === "swim") return this.#swim.dueAt(timer.timer, at);
+    // Extended by other turns; what else hangs on this timer may wait a little.
+    if (timer.kind === "lease") return Math.max(at, Math.min(this.#lease.dueAt, this.#lookedAt + LOOK_MS_MAX));
+    return at;
   }
 
   // ------------------------------------------------------------ reading
@@ -341,6 +364,7 @@ export class Group {
         this.#ownership.timer(timer.timer, now);
         return;
       case "lease":
+        this.#lookedAt = now;
         this.#arm({ kind: "lease" }, this.#lease.nextLookAt(now));
         if (this.#readiness.ready && this.#lease.catchUpOverdue(now)) this.#caughtUp(now, { alone: true });
         this.#expireDisputes(now);

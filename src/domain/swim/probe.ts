@@ -14,6 +14,9 @@ import type { WatchDuty } from "./watch.js";
 /** PMax from which a member answers TCP pings. */
 const STREAM_PING_PMAX = 3;
 
+/** Intervals until the next look where nobody was to be probed. */
+const IDLE_ROUNDS = 4;
+
 export class RoundRobin {
   readonly #ctx: Context;
   readonly #questions: Questions;
@@ -58,7 +61,9 @@ export class RoundRobin {
     if (round !== this.#round) return;
     const target = this.#pickNext();
     if (target !== null) this.#probe(target, this.#ctx.awareness.score);
-    this.#arm(this.#ctx.awareness.scale(this.#ctx.profile.probeIntervalMs));
+    // Where watchers ask everybody there is nobody left for this round: it looks again less often.
+    const pause = target === null ? IDLE_ROUNDS : 1;
+    this.#arm(pause * this.#ctx.awareness.scale(this.#ctx.profile.probeIntervalMs));
   }
 
   timedOut(seqNo: number): void {

@@ -47,6 +47,8 @@ export class Reconnects {
   readonly #aliases = new Map<string, string>();
   readonly #attempts = new Map<string, Attempt>();
   #armed = false;
+  /** Members or seeds changed: somebody may be missing now. */
+  #stale = true;
   #round = 0;
 
   constructor(ctx: Context, questions: Questions, exchanges: Exchanges, rivals: Rivals) {
@@ -59,11 +61,18 @@ export class Reconnects {
   setSeeds(seeds: readonly Endpoint[]): void {
     this.#seeds = seeds;
     this.#aliases.clear();
+    this.#stale = true;
+  }
+
+  /** Members changed. */
+  look(): void {
+    this.#stale = true;
   }
 
   /** At the end of each turn: tick while somebody is missing. */
   settle(): void {
-    if (this.#armed || this.#ctx.leaving) return;
+    if (this.#armed || this.#ctx.leaving || !(this.#stale || this.#rivals.waiting)) return;
+    this.#stale = false;
     if (this.#rivals.waiting || this.#targets().length > 0) this.#arm(0);
   }
 
@@ -79,6 +88,8 @@ export class Reconnects {
       .sort((a, b) => a.attempt.nextAt - b.attempt.nextAt)
       .slice(0, PINGS_A_TICK_MAX);
     for (const { target, attempt } of due) this.#try(target, attempt);
+    // Disarmed: whoever is lost from here on is noticed by `look`.
+    this.#stale = false;
     if (targets.length > 0 || this.#rivals.waiting) this.#arm(this.#ctx.profile.reconnectIntervalMs);
   }
 

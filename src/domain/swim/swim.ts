@@ -79,6 +79,19 @@ export class Swim {
     return this.#ctx.takeOutputs();
   }
 
+  /** See Group.dueAt. */
+  dueAt(timer: SwimTimer, at: Millis): Millis {
+    switch (timer.kind) {
+      case "watch":
+        return this.#watch.dueAt(timer.member, timer.round, at);
+      case "probe-timeout":
+      case "relay-timeout":
+        return this.#questions.get(timer.seqNo) === undefined ? Number.POSITIVE_INFINITY : at;
+      default:
+        return at;
+    }
+  }
+
   members(): readonly MemberView[] {
     return this.#ctx.table.views();
   }
@@ -181,6 +194,7 @@ export class Swim {
         this.#quorum.settle();
       }
       touched.clear();
+      this.#reconnects.look();
     }
     for (const name of doubted) if (!leaving) this.#roundRobin.doubt(name);
     doubted.clear();

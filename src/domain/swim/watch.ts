@@ -83,14 +83,38 @@ export class WatchDuty {
       return;
     }
     if (now >= silentSince + profile.suspectAfterMs && member.state === "alive") this.#verdicts.accuse(member);
-    if (watch.askedAt !== null && silentSince >= watch.askedAt) {
-      watch.askedAt = null;
-      watch.streamAsked = false;
-    }
+    this.#takeAnswer(watch, silentSince);
     const unanswered = watch.askedAt !== null && now >= watch.askedAt + profile.watchTimeoutMs;
     if (unanswered || (member.state === "suspect" && watch.askedAt !== null)) this.#insist(watch, member);
-    else if (now >= watch.pingAt && !this.#spares(watch, member)) this.#ask(watch, member);
-    this.#rearm(watch, member);
+    else if (now >= watch.pingAt && !this.#spares(watch, member)) {
+      this.#ask(watch, member);
+      this.#askTheRest(watch);
+    }
+    this.#armAt(watch, this.#nextAt(watch, member));
+  }
+
+  /**
+   * When this timer is of use by now: signs of life that came since it was armed have put it off, and mostly nothing but them
+   * happens. What is asked for here counts as due then, so that lateness is measured from the right instant.
+   */
+  dueAt(name: string, round: number, at: Millis): Millis {
+    const watch = this.#watches.get(name);
+    const member = this.#ctx.table.get(name);
+    if (watch === undefined || member === undefined || watch.round !== round) return Number.POSITIVE_INFINITY;
+    // A timer that is overdue must fire, so that its lateness is seen.
+    if (this.#ctx.now >= at) return at;
+    this.#takeAnswer(watch, this.#silentSince(watch, member));
+    // An answer that is awaited keeps its date.
+    if (watch.askedAt !== null) return at;
+    if (watch.pingAt <= at) this.#spares(watch, member, at);
+    watch.dueAt = Math.max(at, this.#nextAt(watch, member));
+    return watch.dueAt;
+  }
+
+  #takeAnswer(watch: Watch, silentSince: Millis): void {
+    if (watch.askedAt === null || silentSince < watch.askedAt) return;
+    watch.askedAt = null;
+    watch.streamAsked = false;
   }
 
   #assign(): void {
@@ -145,13 +169,13 @@ export class WatchDuty {
    * Whoever talked to us just now need not be asked. Of two that watch each other one asks, and the other, the later by
    * name, is a little more patient: it hears a question in each interval, and never has to ask itself.
    */
-  #spares(watch: Watch, member: Member): boolean {
-    const { now, profile, self } = this.#ctx;
+  #spares(watch: Watch, member: Member, at = this.#ctx.now): boolean {
+    const { profile, self } = this.#ctx;
     if (member.state !== "alive" || watch.askedAt !== null) return false;
     const patient = member.name < self.name;
     const { watchIntervalMs } = profile;
     // Sums, not differences, as everywhere here: else a fraction could make this instant look early for ever.
-    if (now >= member.lastHeardAt + watchIntervalMs * (patient ? WATCH_PATIENCE : 1 / WATCH_PATIENCE)) return false;
+    if (at >= member.lastHeardAt + watchIntervalMs * (patient ? WATCH_PATIENCE : 1 / WATCH_PATIENCE)) return false;
     watch.pingAt = member.lastHeardAt + watchIntervalMs * (patient ? WATCH_PATIENCE : 1);
     return true;
   }
@@ -163,6 +187,23 @@ export class WatchDuty {
     watch.askedAt ??= now;
     // The rhythm is kept while we are in time, so that phases do not drift together.
     watch.pingAt = Math.max(watch.pingAt + profile.watchIntervalMs, now + profile.watchIntervalMs / 2);
+  }
+
+  /**
+   * One wake-up for all questions: whoever is to be asked within the next half interval is asked now, once; from then on all of
+   * them fall due together. Different hosts still ask at different moments.
+   */
+  #askTheRest(asked: Watch): void {
+    const { now, profile, self, table } = this.#ctx;
+    for (const watch of this.#watches.values()) {
+      const member = table.get(watch.name);
+      if (watch === asked || member === undefined || member.state !== "alive" || watch.askedAt !== null) continue;
+      // Whoever asks us is heard without being asked.
+      if (member.name < self.name || watch.pingAt > now + profile.watchIntervalMs / 2) continue;
+      watch.pingAt = now;
+      this.#ask(watch, member);
+      this.#armAt(watch, this.#nextAt(watch, member));
+    }
   }
 
   /** No answer: directly again, through others, and once by TCP. */
@@ -195,7 +236,7 @@ export class WatchDuty {
   }
 
   /** The next instant at which something may be due: answer, retry, next ping, suspicion, verdict. */
-  #rearm(watch: Watch, member: Member): void {
+  #nextAt(watch: Watch, member: Member): Millis {
     const { now, profile } = this.#ctx;
     const silentSince = this.#silentSince(watch, member);
     let next = watch.pingAt;
@@ -206,7 +247,7 @@ export class WatchDuty {
     for (const threshold of [silentSince + profile.suspectAfterMs, silentSince + profile.deadAfterMs]) {
       if (threshold > now) next = Math.min(next, threshold);
     }
-    this.#armAt(watch, next);
+    return next;
   }
 
   #armAt(watch: Watch, at: Millis): void {

@@ -195,12 +195,12 @@ describe("a malformed configuration is refused with the path", () => {
     [
       "dead before the lease is over",
       gossip({ timers: { deadAfterMs: 600 } }),
-      "gossip.timers.deadAfterMs: deadAfterMs must be at least 752 ms (leaseMs + watchIntervalMs + askTimeoutMs and 2 % for late timers): a host that stalls may answer until its lease ends",
+      "gossip.timers.deadAfterMs: deadAfterMs must be at least 822 ms (leaseMs + watchIntervalMs + askTimeoutMs and 2 % for late timers): a host that stalls may answer until its lease ends",
     ],
     [
       "a lease that outlasts the profile's patience: the timer that was set is named",
       gossip({ profile: "fast", timers: { leaseMs: 200 } }),
-      "gossip.timers.leaseMs: deadAfterMs must be at least 285 ms",
+      "gossip.timers.leaseMs: deadAfterMs must be at least 300 ms",
     ],
     [
       "a lease of one extension",
@@ -336,11 +336,11 @@ describe("what is accepted", () => {
 
   it("timers change single durations of the profile; the stall that is ridden out follows", () => {
     const { gossip: plain } = accept(good).config;
-    expect(plain).toMatchObject({ profile: "lan", label: "", timing: { deadAfterMs: 760, leaseMs: 450 } });
+    expect(plain).toMatchObject({ profile: "lan", label: "", timing: { deadAfterMs: 830, leaseMs: 480 } });
     const { timing, label } = accept(gossip({ profile: "fast", label: "blue", timers: { deadAfterMs: 500 } })).config
       .gossip;
     expect(label).toBe("blue");
-    expect(timing).toEqual({ ...PROFILES.fast, deadAfterMs: 500, stallMs: 440 });
+    expect(timing).toEqual({ ...PROFILES.fast, deadAfterMs: 500, stallMs: 425 });
   });
 
   it.each<[object, unknown]>([

@@ -81,7 +81,7 @@ describe("claims about others", () => {
     hear(B, [{ kind: "ack", seqNo: pingB(hand), payload: null }], 1000);
     hear(C, [{ kind: "dead", incarnation: 1, node: "b", from: "c" }], 1200);
     expect(swim.member("b")?.state).toBe("suspect");
-    hear(C, [{ kind: "dead", incarnation: 1, node: "b", from: "c" }], 1400);
+    hear(C, [{ kind: "dead", incarnation: 1, node: "b", from: "c" }], 1000 + PROFILES.lan.suspectAfterMs);
     expect(swim.member("b")?.state).toBe("dead");
   });
 
