@@ -46,7 +46,13 @@ interface Change {
   readonly ours: number;
 }
 
-export function createStrictArp(options: StrictArpOptions): StrictArp {
+/** For what a crashed run left; a running daemon never needs it. */
+export interface StrictArpSweep {
+  /** Puts back what is on record, and says what. Rejects with what could not be put back; that stays on record. */
+  restoreLeft(): Promise<readonly string[]>;
+}
+
+export function createStrictArp(options: StrictArpOptions): StrictArp & StrictArpSweep {
   const sysctls = new Sysctls(options.procRoot ?? "/proc");
   const state = new StateFile(options.stateFile, options.procRoot ?? "/proc");
   let changes: readonly Change[] = [];
@@ -117,6 +123,12 @@ export function createStrictArp(options: StrictArpOptions): StrictArp {
       return [];
     },
     restore,
+    async restoreLeft() {
+      changes = await state.load();
+      const left = changes.map((c) => `${name(c.conf, c.key)}: ${c.ours} -> ${c.original}`);
+      await restore();
+      return left;
+    },
   };
 }
 

@@ -6,14 +6,17 @@
 import { Command, CommanderError } from "commander";
 import { addCheck } from "./check.js";
 import { complain, EXIT } from "./common.js";
+import { addCompletion } from "./completion.js";
 import { addDrain, addResume } from "./drain.js";
 import { addFreeze, addThaw } from "./freeze.js";
 import { addKeygen } from "./keygen.js";
+import { addMan } from "./man.js";
 import { addMove, addRebalance } from "./move.js";
 import { addReload } from "./reload.js";
 import { addRun } from "./run.js";
 import { addSchema } from "./schema.js";
 import { addStatus } from "./status.js";
+import { addSweep } from "./sweep.js";
 import { addVerify } from "./verify.js";
 import { addVersion, readVersion } from "./version.js";
 
@@ -41,8 +44,8 @@ First steps
 Exit codes: 0 well, 2 configuration refused, 64 wrong usage; others with each command's --help.`,
     );
   const working = [addDrain, addResume, addReload, addRebalance, addMove, addFreeze, addThaw];
-  for (const add of [addRun, addCheck, addStatus, addVerify, ...working, addKeygen, addSchema, addVersion])
-    add(program);
+  for (const add of [addRun, addCheck, addStatus, addVerify, ...working, addSweep, addKeygen, addSchema]) add(program);
+  for (const add of [addCompletion, addMan, addVersion]) add(program);
   for (const command of [program, ...program.commands]) command.exitOverride();
   return program;
 }

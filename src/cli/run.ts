@@ -16,11 +16,13 @@ export function addRun(program: Command): void {
       "only watch: gossip as a member that never owns, compute and show elections, send no ARP or NDP frame",
     )
     .addHelpText("after", "\nExit codes: 0 after SIGTERM, 1 could not start or failed, 2 configuration refused.")
+    .option("--wait-until-configured", "while the file names no VIPs yet, wait for it instead of refusing it")
     .action(run);
   addOverrides(addConfigOption(command));
 }
 
 async function run(options: CommonOptions): Promise<void> {
+  if (options.waitUntilConfigured && !(await configured(options))) return;
   const loaded = await load(options, "warning");
   printProblems(loaded, options.config);
   if (!loaded.ok) {
@@ -47,5 +49,27 @@ async function run(options: CommonOptions): Promise<void> {
         pending: "warning",
       }),
     version: readVersion().version,
+  });
+}
+
+/** Waits while nobody has filled the file in, and then until what was filled in is right. False: told to stop meanwhile. */
+async function configured(options: CommonOptions): Promise<boolean> {
+  const { isUnfilled, waitUntil } = await import("./wait.js");
+  const file = options.config;
+  if (!isUnfilled(file)) return true;
+  const { createServiceManager } = await import("../adapters/service-manager.js");
+  const { formatProblem, loadConfig } = await import("../config/load.js");
+  const judge = () =>
+    loadConfig({ file, overrides: overridesOf(options), interfaceExists, absentInterface: "warning" });
+  return waitUntil({
+    isReady: () => !isUnfilled(file) && judge().ok,
+    complaint: () => {
+      if (isUnfilled(file)) return `not configured: name this host's VIPs in ${file}; vipd goes on by itself then`;
+      const judged = judge();
+      const problems = judged.ok ? [] : judged.problems.map(formatProblem);
+      return `not configured: ${file} is refused: ${problems.join("; ")}`;
+    },
+    service: createServiceManager(),
+    say: (text) => process.stderr.write(`vipd: ${text}\n`),
   });
 }
