@@ -35,6 +35,17 @@ export default defineConfig({
       },
       {
         test: {
+          name: "systemd",
+          include: ["test/systemd/**/*.test.ts"],
+          environment: "node",
+          pool: "forks",
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 900_000,
+        },
+      },
+      {
+        test: {
           name: "soak",
           include: SOAK,
           environment: "node",

@@ -59,8 +59,8 @@ async function configured(options: CommonOptions): Promise<boolean> {
   if (!isUnfilled(file)) return true;
   const { createServiceManager } = await import("../adapters/service-manager.js");
   const { formatProblem, loadConfig } = await import("../config/load.js");
-  const judge = () =>
-    loadConfig({ file, overrides: overridesOf(options), interfaceExists, absentInterface: "warning" });
+  const { hostInterfaces } = await import("../adapters/native.js");
+  const judge = () => loadConfig({ file, overrides: overridesOf(options), host: hostInterfaces(), pending: "warning" });
   return waitUntil({
     isReady: () => !isUnfilled(file) && judge().ok,
     complaint: () => {
