@@ -85,7 +85,9 @@ function playPlanted(name: string): number {
     const found = plantAndPlay(process.cwd(), plant, { seed, seeds });
     if (found.seeds === null) missed += 1;
     const verdict = found.seeds === null ? `NOT FOUND in ${seeds} seeds` : `found in seed ${found.seeds}`;
-    console.log(`${plant}: ${verdict}: ${found.violation}`);
+    const { alsoWithout } = found;
+    const passed = alsoWithout.length === 0 ? "" : ` (fail without it, too: ${alsoWithout.join(" ")})`;
+    console.log(`${plant}: ${verdict}${passed}${found.violation === "" ? "" : `: ${found.violation}`}`);
   }
   return missed;
 }

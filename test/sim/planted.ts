@@ -1,12 +1,15 @@
 /**
  * Planted bugs: does the simulation find what it should? Each is a change of one place in the product's code, made in a copy
  * of the tree outside of it. Purpose: `npm run sim -- --planted[=NAME] --seeds=1000` says after how many seeds each was
- * found. Boundary: the tree itself is never touched; a place that is no longer there is an error, so plants do not rot.
+ * found: the first that fails with it and not without it. Boundary: the tree itself is never touched; a place that is no
+ * longer there is an error, so plants do not rot.
  */
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { play } from "./story.js";
+import { Violation } from "./violation.js";
 
 interface Change {
   readonly file: string;
@@ -98,39 +101,74 @@ export const PLANTS: Readonly<Record<string, readonly Change[]>> = {
 };
 
 export interface Finding {
-  readonly plant: string;
   /** Null: not found. */
   readonly seeds: number | null;
   readonly violation: string;
+  /** Seeds that fail without the plant as well: they prove nothing. */
+  readonly alsoWithout: readonly number[];
 }
+
+const HOSTS = 5;
+const MINUTES = 0.3;
 
 export function plantAndPlay(root: string, plant: string, options: { seed: number; seeds: number }): Finding {
   const copy = mkdtempSync(join(tmpdir(), "vipd-planted-"));
+  const quorum = plant.includes("quorum");
+  const end = options.seed + options.seeds;
+  const alsoWithout: number[] = [];
   try {
-    for (const part of ["src", "test/sim", "package.json", "tsconfig.json"]) {
-      cpSync(join(root, part), join(copy, part), { recursive: true });
+    plantIn(copy, root, plant);
+    for (let seed = options.seed; seed < end; ) {
+      const failed = firstFailure(copy, { seed, seeds: end - seed, quorum });
+      if (failed === null) break;
+      if (!failsWithout(failed.seed, quorum)) {
+        return { seeds: failed.seed - options.seed + 1, violation: failed.violation, alsoWithout };
+      }
+      alsoWithout.push(failed.seed);
+      seed = failed.seed + 1;
     }
-    symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
-    for (const { file, from, to } of PLANTS[plant] ?? []) {
-      const source = readFileSync(join(copy, file), "utf8");
-      if (!source.includes(from)) throw new Error(`${plant}: ${file} no longer says ${JSON.stringify(from)}`);
-      writeFileSync(join(copy, file), source.replace(from, to));
-    }
-    const args = [
-      ...(plant.includes("quorum") ? ["--quorum"] : []),
-      `--seed=${options.seed}`,
-      `--seeds=${options.seeds}`,
-      "--minutes=0.3",
-    ];
-    const run = spawnSync(process.execPath, ["--import", "tsx", "test/sim/main.ts", ...args], {
-      cwd: copy,
-      encoding: "utf8",
-      env: { ...process.env, NODE_OPTIONS: "" },
-    });
-    const found = /repeat it with: .*--seed=(\d+)/.exec(run.stderr);
-    const violation = run.stderr.split("\n")[0] ?? "";
-    return { plant, seeds: found === null ? null : Number(found[1]) - options.seed + 1, violation };
+    return { seeds: null, violation: "", alsoWithout };
   } finally {
     rmSync(copy, { recursive: true, force: true });
+  }
+}
+
+function plantIn(copy: string, root: string, plant: string): void {
+  const changes = PLANTS[plant];
+  if (changes === undefined) throw new Error(`no plant is called ${JSON.stringify(plant)}`);
+  for (const part of ["src", "test/sim", "package.json", "tsconfig.json"]) {
+    cpSync(join(root, part), join(copy, part), { recursive: true });
+  }
+  symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
+  for (const { file, from, to } of changes) {
+    const source = readFileSync(join(copy, file), "utf8");
+    if (!source.includes(from)) throw new Error(`${plant}: ${file} no longer says ${JSON.stringify(from)}`);
+    writeFileSync(join(copy, file), source.replace(from, to));
+  }
+}
+
+/** The first seed that the tree in `copy` does not survive. A run that ends without a verdict is an error, not a finding. */
+function firstFailure(
+  copy: string,
+  { seed, seeds, quorum }: { seed: number; seeds: number; quorum: boolean },
+): { seed: number; violation: string } | null {
+  const story = [`--seed=${seed}`, `--seeds=${seeds}`, `--hosts=${HOSTS}`, `--minutes=${MINUTES}`];
+  const args = ["--import", "tsx", "test/sim/main.ts", ...(quorum ? ["--quorum"] : []), ...story];
+  const env = { ...process.env, NODE_OPTIONS: "" };
+  const run = spawnSync(process.execPath, args, { cwd: copy, encoding: "utf8", env });
+  if (run.status === 0) return null;
+  const failed = /repeat it with: .*--seed=(\d+)/.exec(run.stderr ?? "");
+  if (failed === null) throw new Error(`the planted tree did not run: ${run.stderr || String(run.error)}`);
+  return { seed: Number(failed[1]), violation: run.stderr.split("\n")[0] ?? "" };
+}
+
+/** What the tree itself does not survive, either, was not found because of the plant. */
+function failsWithout(seed: number, quorum: boolean): boolean {
+  try {
+    play({ seed, hosts: HOSTS, minutes: MINUTES, ...(quorum ? { quorum } : {}) });
+    return false;
+  } catch (error) {
+    if (error instanceof Violation) return true;
+    throw error;
   }
 }
