@@ -89,6 +89,7 @@ export function own(ctx: Context, key: Key, now: Millis): void {
   const from = key.holder;
   key.evidenced.clear();
   key.unsucceeded.clear();
+  key.attacked.clear();
   key.doubtful = false;
   key.ownedSince = now;
   enter(ctx, key, "owned", key.reason, now);

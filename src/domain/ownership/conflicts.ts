@@ -21,8 +21,19 @@ const ASK_AGAIN_MS = 2000;
 export function strangerClaims(ctx: Context, key: Key, claim: { address: string; mac: string }, now: Millis): void {
   const { address, mac } = claim;
   const owned = key.state === "owned";
-  if (owned && key.spec.conflict !== "yield" && now - (key.defendedAt.get(address) ?? -Infinity) < DEFEND_INTERVAL_MS) {
+  const defendedAt = key.defendedAt.get(address) ?? -Infinity;
+  if (owned && key.spec.conflict !== "yield" && now - defendedAt < DEFEND_INTERVAL_MS) {
     meet(key, mac, now);
+    // Not yet; but whoever believed it must hear us once more, also if it is gone by then.
+    key.attacked.add(address);
+    arm(ctx, key, "defend", defendedAt + DEFEND_INTERVAL_MS);
+    return;
+  }
+  if (key.state === "claiming") {
+    // As good as its answer to our question.
+    if (key.spec.local) ctx.out.drop(key.spec.addresses);
+    key.held.clear();
+    strangerAnswers(ctx, key, mac, now);
     return;
   }
   const level = meet(key, mac, now, owned);
@@ -37,6 +48,17 @@ export function strangerClaims(ctx: Context, key: Key, claim: { address: string;
   }
   letGo(ctx, key, `yielded to a stranger with MAC ${mac}`, now, { state: "conflict", level: "debug" });
   pause(ctx, key, now);
+}
+
+/** DEFEND_INTERVAL is over: what was claimed in it is ours still. */
+export function defendAgain(ctx: Context, key: Key, now: Millis): void {
+  const due = [...key.attacked].filter((at) => now >= (key.defendedAt.get(at) ?? -Infinity) + DEFEND_INTERVAL_MS - 1);
+  if (key.state !== "owned" || due.length === 0) return;
+  for (const address of due) {
+    key.attacked.delete(address);
+    key.defendedAt.set(address, now);
+  }
+  announceOn(ctx, key, due, [0]);
 }
 
 /** Its answer keeps us from claiming. In "conflict" already, the key stays there: nothing flickers. */

@@ -34,6 +34,8 @@ export interface Key {
   stamp: number;
   /** The living member on whose hand-over the claim rests: should it be held dead before the claim is done, that is void. */
   trusting: string | null;
+  /** Addresses that a stranger claimed within DEFEND_INTERVAL of their last defence. */
+  readonly attacked: Set<string>;
   /** Addresses that are on lo since the claim began. */
   held: Set<string>;
   /** No claim before: a refused or failed one is not repeated at once. */
@@ -76,6 +78,7 @@ export function newKey(spec: KeySpec, now: Millis): Key {
     doubtful: false,
     stamp: 0,
     trusting: null,
+    attacked: new Set(),
     held: new Set(),
     notBefore: Number.NEGATIVE_INFINITY,
     rivalryAt: Number.NEGATIVE_INFINITY,

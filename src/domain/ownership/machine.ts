@@ -6,7 +6,7 @@
 import type { Elected } from "../election.js";
 import type { Millis } from "../messages.js";
 import { abort, beginClaim, decide, mayStillAnswer, own } from "./claiming.js";
-import { askAgain, refuses, strangerClaims } from "./conflicts.js";
+import { askAgain, defendAgain, refuses, strangerClaims } from "./conflicts.js";
 import { announceAgain, arm, type Context, enter, mayClaim, note } from "./context.js";
 import { isLive, type Key, newKey, silentFor, viewOf } from "./key.js";
 import { Outbox } from "./outbox.js";
@@ -348,6 +348,9 @@ export class Ownership {
         return;
       case "nudge":
         nudge(this.#ctx, key, now);
+        return;
+      case "defend":
+        defendAgain(this.#ctx, key, now);
         return;
       case "rivalry":
         if (key.rivalryAt > Number.NEGATIVE_INFINITY) settleRivalry(this.#ctx, key, false, now);
