@@ -120,11 +120,15 @@ describe("three hosts, each with a check of its server, hooks, and an even sprea
   test("hooks heard of every VIP that was owned and released, in order", async () => {
     const host = lab.hosts[1]!;
     const mine = vipsOf(before, host);
-    const heard = fs.readFileSync(hookLog(host), "utf8").trim().split("\n");
-    for (const vip of mine) {
-      const own = heard.filter((line) => line.endsWith(` ${vip}`)).map((line) => line.split(" ")[0]);
-      expect(own.slice(0, 2), vip).toEqual(["owned", "released"]);
-    }
+    // A VIP is released when the host accepts nothing for it any more, some time after it has ceased to answer.
+    const heard = await until("every VIP's hooks have run", 5000, async () => {
+      const lines = fs.readFileSync(hookLog(host), "utf8").trim().split("\n");
+      for (const vip of mine) {
+        const own = lines.filter((line) => line.endsWith(` ${vip}`)).map((line) => line.split(" ")[0]);
+        expect(own.slice(0, 2), vip).toEqual(["owned", "released"]);
+      }
+      return lines;
+    });
     expect(heard.filter((line) => line.startsWith("member")).length).toBeGreaterThan(0);
   });
 
