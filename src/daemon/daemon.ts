@@ -12,7 +12,7 @@ import { resolveBind } from "../adapters/interfaces.js";
 import { createLog } from "../adapters/log.js";
 import { createLoopLag, createMetrics } from "../adapters/metrics.js";
 import { hostInterfaces } from "../adapters/native.js";
-import { createResolver, type Resolver } from "../adapters/resolver.js";
+import { createResolver } from "../adapters/resolver.js";
 import { createPacedResponder } from "../adapters/responder.js";
 import { createRunDir, type RunDir } from "../adapters/run-dir.js";
 import { createServiceManager } from "../adapters/service-manager.js";
@@ -29,7 +29,6 @@ import type {
   Responder,
   ServiceManager,
   StatusSnapshot,
-  StrictArp,
 } from "../ports.js";
 import { decodeFacts, encodeFacts, measure } from "../wire/index.js";
 import { controlHandlers, type ReloadOutcome } from "./control.js";
@@ -38,8 +37,11 @@ import { Memory } from "./memory.js";
 import { NO_ADDRESSES, silenced, watching } from "./observer.js";
 import { Programs } from "./programs.js";
 import type { RunOptions } from "./run.js";
+import { Seeds } from "./seeds.js";
 import { hasAuto, interfacesOf, needsRestart, settingsOf } from "./settings.js";
 import { instanceText, takeSnapshot } from "./snapshot.js";
+import { StrictArpGuard } from "./strict-arp-guard.js";
+import { Tally } from "./tally.js";
 
 /** Interfaces and their addresses change in bursts. */
 const HOST_CHANGED_AFTER_MS = 100;
@@ -47,14 +49,6 @@ const HOST_CHANGED_AFTER_MS = 100;
 const HAND_OVER_MAX_MS = 5000;
 const GOODBYE_MAX_MS = 500;
 const STRICT_ARP_CHECK_MS = 10_000;
-const SEEDS_AGAIN_MS = 30_000;
-const SEEDS_MISSING_AGAIN_MS = 1000;
-
-interface Counter {
-  readonly name: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly value: number;
-}
 
 export class Daemon {
   readonly #options: RunOptions;
@@ -63,14 +57,14 @@ export class Daemon {
   readonly #clock: Clock;
   readonly #service: ServiceManager;
   readonly #runDir: RunDir;
-  readonly #strictArp: StrictArp;
+  readonly #strictArp: StrictArpGuard;
   readonly #responder: Responder;
   readonly #holder: AddressHolder;
   readonly #transport: GossipTransport;
   readonly #engine: Engine;
   readonly #http: Http;
   readonly #feed: EventFeed;
-  readonly #resolver: Resolver;
+  readonly #seeds: Seeds;
   readonly #bind: Endpoint;
   readonly #memory: Memory;
   readonly #programs: Programs;
@@ -81,15 +75,9 @@ export class Daemon {
   #settings: GroupSettings;
   #hostTimer: NodeJS.Timeout | undefined;
   #timers: NodeJS.Timeout[] = [];
-  #seedsTimer: NodeJS.Timeout | undefined;
-  #sysctlAlarm: string | null = null;
-  #sysctlRepairs = 0;
   #ending = false;
-  readonly #sysctlSaid = new Set<string>();
   readonly #loopLag = createLoopLag();
-  readonly #transitions = new Map<string, number>();
-  #conflicts = 0;
-  readonly #unresolved = new Set<string>();
+  readonly #tally: Tally;
 
   /** Makes everything, starts nothing. Throws one line: no address to bind, a key file that went bad. */
   constructor(options: RunOptions) {
@@ -102,12 +90,12 @@ export class Daemon {
     this.#service = createServiceManager();
     this.#runDir = createRunDir({ socket: config.status.socket });
     this.#memory = new Memory({ node: config.node.name, runDir: this.#runDir, log: this.#log });
-    this.#strictArp = createStrictArp({
-      mode: observe ? "ignore" : config.strictArp,
-      stateFile: this.#runDir.file("strict-arp.json"),
-    });
+    const mode = observe ? "ignore" : config.strictArp;
+    const strictArp = createStrictArp({ mode, stateFile: this.#runDir.file("strict-arp.json") });
+    this.#strictArp = new StrictArpGuard(strictArp, this.#log);
     const responder = createPacedResponder(config.announce);
     this.#responder = observe ? silenced(responder) : responder;
+    this.#tally = new Tally({ responder: this.#responder, log: this.#log, strictArp: this.#strictArp });
     this.#settings = settingsOf(config, hostInterfaces());
     this.#holder = observe ? NO_ADDRESSES : createAddressHolder();
     const vips = config.vips.flatMap((vip) => vip.addresses);
@@ -116,7 +104,11 @@ export class Daemon {
     const { label } = config.gossip;
     this.#transport = new MemberlistTransport({ bind: this.#bind, keys, label, log: this.#log });
     this.#feed = createEventFeed({ clock: this.#clock, instance: instanceText(this.#instance), historyMax: 1000 });
-    this.#resolver = createResolver({ clock: this.#clock });
+    this.#seeds = new Seeds({
+      resolver: createResolver({ clock: this.#clock }),
+      log: this.#log,
+      onSeeds: (seeds) => this.#engine.turn({ kind: "join", seeds }),
+    });
     this.#programs = new Programs(
       {
         log: this.#log,
@@ -128,7 +120,13 @@ export class Daemon {
       },
       config,
     );
-    this.#engine = new Engine(
+    this.#engine = this.#makeEngine(keys);
+    this.#http = this.#makeHttp();
+  }
+
+  #makeEngine(keys: readonly Uint8Array[] | null): Engine {
+    const config = this.#config;
+    return new Engine(
       {
         clock: this.#clock,
         createAlarm,
@@ -151,18 +149,25 @@ export class Daemon {
         codec: { encode: encodeFacts, decode: decodeFacts },
         random: randomUniform,
         measure,
-        packetBudget: transportPacketBudget({ keys, label }),
+        packetBudget: transportPacketBudget({ keys, label: config.gossip.label }),
         initial: this.#memory.recall(),
-        observe,
+        observe: this.#options.observe,
       },
     );
-    this.#http = createHttp({
-      listen: config.status.listen,
-      socket: config.status.socket,
+  }
+
+  #makeHttp(): Http {
+    const { status } = this.#config;
+    return createHttp({
+      listen: status.listen,
+      socket: status.socket,
       clock: this.#clock,
       source: () => this.#snapshot(),
       metrics: createMetrics(
-        { snapshot: () => this.#snapshot(), counters: () => this.#counters() },
+        {
+          snapshot: () => this.#snapshot(),
+          counters: () => [...this.#tally.counters(), ...this.#programs.counters(), ...this.#http.counters()],
+        },
         { loopLag: this.#loopLag },
       ),
       events: this.#feed,
@@ -186,9 +191,8 @@ export class Daemon {
     this.#undo.push(() => this.#programs.stop());
     await this.#runDir.acquire();
     this.#undo.push(() => this.#runDir.release());
-    const changed = await this.#strictArp.start();
+    await this.#strictArp.start();
     this.#undo.push(() => this.#strictArp.restore());
-    for (const change of changed) this.#log.write("info", "strict-arp.changed", { change }, `strict ARP: ${change}`);
     await this.#responder.start((events) => this.#engine.responderEvents(events));
     this.#undo.push(() => this.#responder.stop());
     const swept = await this.#holder.sweep();
@@ -206,18 +210,14 @@ export class Daemon {
     this.#engine.turn({ kind: "start" });
     this.#programs.configure(config);
     this.#undo.push(async () => this.#engine.stop());
-    await this.#resolveSeeds();
-    this.#every(STRICT_ARP_CHECK_MS, () => void this.#checkStrictArp());
+    await this.#seeds.follow(config.gossip.join);
+    this.#every(STRICT_ARP_CHECK_MS, () => void this.#strictArp.check());
     if (this.#service.watchdogMs !== null) this.#every(this.#service.watchdogMs, () => this.#feedWatchdog());
     const vips = config.vips.reduce((sum, vip) => sum + vip.addresses.length, 0);
     const how = this.#options.observe ? "only watches, " : "";
     const text = `${config.node.name} ${how}is up on ${formatEndpoint(this.#bind)}: ${vips} VIPs, ${config.vips.length} groups`;
-    this.#log.write(
-      "info",
-      "daemon.up",
-      { version: this.#options.version, bind: formatEndpoint(this.#bind), vips },
-      text,
-    );
+    const { version } = this.#options;
+    this.#log.write("info", "daemon.up", { version, bind: formatEndpoint(this.#bind), vips }, text);
     this.#service.ready(text);
   }
 
@@ -273,7 +273,7 @@ export class Daemon {
     this.#responder.setAnnounce(loaded.config.announce);
     this.#programs.configure(loaded.config);
     this.#reconfigure(settingsOf(loaded.config, hostInterfaces()));
-    await this.#resolveSeeds();
+    await this.#seeds.follow(loaded.config.gossip.join);
     const text = `configuration reloaded${stays.length === 0 ? "" : `, but ${stays.join(", ")} needs a restart`}`;
     this.#log.write(stays.length === 0 ? "info" : "warn", "daemon.reloaded", { needsRestart: stays }, text);
     this.#service.ready(text);
@@ -291,7 +291,7 @@ export class Daemon {
     if (this.#ending) return;
     this.#hostTimer ??= setTimeout(() => {
       this.#hostTimer = undefined;
-      void this.#checkStrictArp();
+      void this.#strictArp.check();
       if (hasAuto(this.#config)) this.#placeAgain();
     }, HOST_CHANGED_AFTER_MS);
   }
@@ -329,7 +329,7 @@ export class Daemon {
 
   async #undoAll(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
-    clearTimeout(this.#seedsTimer);
+    this.#seeds.stop();
     clearTimeout(this.#hostTimer);
     this.#ending = true;
     for (const undo of this.#undo.splice(0).reverse()) {
@@ -345,41 +345,6 @@ export class Daemon {
     await this.#holder.drop(this.#holder.held());
   }
 
-  /** Names in `gossip.join` are resolved again and again: their hosts may move, or DNS may be late at boot. */
-  async #resolveSeeds(): Promise<void> {
-    clearTimeout(this.#seedsTimer);
-    const { join } = this.#config.gossip;
-    if (join.length === 0) return;
-    const answers = await Promise.allSettled(join.map((target) => this.#resolver.resolve(target)));
-    const seeds = answers.flatMap((answer) => (answer.status === "fulfilled" ? answer.value : []));
-    this.#engine.turn({ kind: "join", seeds });
-    const failed = answers.flatMap((answer) => (answer.status === "rejected" ? [reasonOf(answer.reason)] : []));
-    for (const problem of failed) {
-      if (!this.#unresolved.has(problem)) this.#log.write("warn", "gossip.unresolved", { problem }, problem);
-    }
-    this.#unresolved.clear();
-    for (const problem of failed) this.#unresolved.add(problem);
-    const again = failed.length > 0 ? SEEDS_MISSING_AGAIN_MS : SEEDS_AGAIN_MS;
-    this.#seedsTimer = setTimeout(() => void this.#resolveSeeds(), again);
-  }
-
-  async #checkStrictArp(): Promise<void> {
-    try {
-      const repaired = await this.#strictArp.check();
-      this.#sysctlRepairs += repaired.length;
-      for (const one of repaired) {
-        // Whoever undoes it every ten seconds is named once; /status and metrics count.
-        const level = this.#sysctlSaid.has(one) ? "debug" : "warn";
-        this.#sysctlSaid.add(one);
-        const text = `strict ARP was undone by somebody, set again: ${one}`;
-        this.#log.write(level, "strict-arp.repaired", { repaired: one }, text);
-      }
-      this.#sysctlAlarm = null;
-    } catch (error) {
-      this.#sysctlAlarm = `strict ARP: ${reasonOf(error)}`;
-    }
-  }
-
   /** Fed while the control plane turns; a loop that is stuck, or a group that is not driven, starves it. */
   #feedWatchdog(): void {
     if (this.#clock.now() - this.#engine.lastTurnAt < 5000) this.#service.watchdog();
@@ -387,7 +352,7 @@ export class Daemon {
 
   #snapshot(): StatusSnapshot {
     const alarms = this.#engine.group.alarms();
-    if (this.#sysctlAlarm !== null) alarms.push(this.#sysctlAlarm);
+    if (this.#strictArp.alarm !== null) alarms.push(this.#strictArp.alarm);
     return takeSnapshot({
       group: this.#engine.group,
       clock: this.#clock,
@@ -402,30 +367,11 @@ export class Daemon {
       strictArp: {
         mode: this.#config.strictArp,
         changed: this.#strictArp.changed(),
-        repairs: this.#sysctlRepairs,
+        repairs: this.#strictArp.repairs,
       },
       alarms,
       checks: this.#programs.status(),
     });
-  }
-
-  #counters(): Counter[] {
-    const transitions = [...this.#transitions].map(([state, value]) => ({
-      name: "vipd_ownership_transitions_total",
-      labels: { state },
-      value,
-    }));
-    const { framesDropped, eventsDropped } = this.#responder.stats();
-    return [
-      ...transitions,
-      { name: "vipd_strict_arp_repairs_total", labels: {}, value: this.#sysctlRepairs },
-      { name: "vipd_conflicts_total", labels: {}, value: this.#conflicts },
-      { name: "vipd_frames_dropped_total", labels: {}, value: framesDropped },
-      { name: "vipd_responder_events_dropped_total", labels: {}, value: eventsDropped },
-      { name: "vipd_log_lines_dropped_total", labels: {}, value: this.#log.dropped() },
-      ...this.#programs.counters(),
-      ...this.#http.counters(),
-    ];
   }
 
   #onEvent(happened: OwnershipEvent): void {
@@ -433,9 +379,7 @@ export class Daemon {
     this.#programs.heard(happened);
     this.#memory.keep(this.#engine.group.orders());
     if (level !== "debug") this.#feed.publish(event, { level, text, ...fields });
-    if (event === "vip.conflict") this.#conflicts += 1;
-    const state = /^vip\.(standby|claiming|owned|releasing|conflict|unowned)$/.exec(event)?.[1];
-    if (state !== undefined) this.#transitions.set(state, (this.#transitions.get(state) ?? 0) + 1);
+    this.#tally.heard(happened);
   }
 
   #every(ms: number, deed: () => void): void {

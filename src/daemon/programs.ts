@@ -11,6 +11,7 @@ import { Checks } from "./checks.js";
 import type { Engine } from "./engine.js";
 import { Happenings } from "./happenings.js";
 import { Hooks } from "./hooks.js";
+import type { Counter } from "./tally.js";
 
 /** At a stop, hooks of what was released have so long. */
 const HOOKS_END_MS = 2000;
@@ -23,12 +24,6 @@ export interface ProgramsParts {
   readonly interfaces: (group: string) => readonly string[];
   /** Known once it is made. */
   readonly engine: () => Engine;
-}
-
-interface Counter {
-  readonly name: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly value: number;
 }
 
 export class Programs {

@@ -6,6 +6,7 @@
 import { hashText } from "../hash.js";
 import type { Millis, VipdMessage } from "../messages.js";
 import type { MemberView } from "../swim/types.js";
+import type { GroupContext } from "./context.js";
 
 export type Claimed = Extract<VipdMessage, { kind: "claimed" }>;
 
@@ -37,4 +38,24 @@ export class ClaimNews {
 export function claimant(claim: Claimed, member: MemberView | undefined): string | null {
   if (member === undefined || member.self || member.meta.kind !== "vipd") return null;
   return member.meta.instance === claim.instance ? member.name : null;
+}
+
+/** Passes claims on, and hands them to ownership where they come from a member that we know. */
+export class ClaimSpread {
+  readonly #ctx: GroupContext;
+  readonly #news = new ClaimNews();
+
+  constructor(ctx: GroupContext) {
+    this.#ctx = ctx;
+  }
+
+  /** Whoever cannot hear the claimer itself hears of it through others. */
+  spread(claim: Claimed): void {
+    const { swim, ownership, now } = this.#ctx;
+    if (!this.#news.spreads(claim, now)) return;
+    this.#ctx.feedSwim({ kind: "broadcast", subject: this.#news.subject(claim), body: claim });
+    const member = claimant(claim, swim.member(claim.name));
+    if (member === null) return;
+    ownership.claimNoticed({ member, round: claim.round, addresses: claim.addresses }, now);
+  }
 }

@@ -1,0 +1,96 @@
+/**
+ * The end of a turn: what ownership decided becomes outputs, and the driver and the membership are told what changed since the last
+ * turn (the lease's deadline, what acks carry, whose claims to watch for). Boundary: decides nothing; remembers what it told.
+ */
+import type { Millis } from "../messages.js";
+import { placesOf } from "../ownership/key.js";
+import type { OwnershipOutput } from "../ownership/types.js";
+import type { ClaimSpread } from "./claim-news.js";
+import type { GroupContext } from "./context.js";
+
+/** So many addresses fit into one datagram. */
+const CLAIMED_MAX = 60;
+
+export class Deeds {
+  readonly #ctx: GroupContext;
+  readonly #claims: ClaimSpread;
+  #leaseSent: Millis = Number.NaN;
+  #ackPayload = { factsVersion: -1, viewDigest: -1 };
+  #watched = "";
+  #watchStale = true;
+
+  constructor(ctx: GroupContext, claims: ClaimSpread) {
+    this.#ctx = ctx;
+    this.#claims = claims;
+  }
+
+  /** Owners or heirs changed. */
+  electionsChanged(): void {
+    this.#watchStale = true;
+  }
+
+  flush(): void {
+    const deeds = this.#ctx.ownership.flush();
+    for (const output of deeds) this.#take(output);
+    this.#sendLease();
+    this.#sendAckPayload();
+    if (deeds.length > 0 || this.#watchStale) this.#sendWatch();
+  }
+
+  #take(output: OwnershipOutput): void {
+    const ctx = this.#ctx;
+    if (output.kind === "arm") ctx.arm({ kind: "key", timer: output.timer }, output.at);
+    else if (output.kind === "exchange-with") {
+      const member = ctx.swim.member(output.member);
+      if (member !== undefined) ctx.output({ kind: "exchange", with: member.address, join: false });
+    } else if (output.kind === "tell-claimed") this.#tellClaimed(output);
+    else {
+      if (output.kind === "own" || output.kind === "silence") ctx.dirty ||= ctx.hasIncumbents();
+      ctx.output(output);
+    }
+  }
+
+  #tellClaimed({ member, round, addresses }: Extract<OwnershipOutput, { kind: "tell-claimed" }>): void {
+    const { name, instance } = this.#ctx.options;
+    for (let i = 0; i < addresses.length; i += CLAIMED_MAX) {
+      const part = addresses.slice(i, i + CLAIMED_MAX);
+      const body = { kind: "claimed", name, instance, round, addresses: part } as const;
+      this.#ctx.feedSwim({ kind: "tell", member, body });
+      if (this.#ctx.quorum.needsOthers) this.#claims.spread(body);
+    }
+  }
+
+  #sendLease(): void {
+    const { quorum, readiness, lease, swim } = this.#ctx;
+    const quorumUntil = quorum.held ? quorum.until(swim.quorumAt) : Number.NEGATIVE_INFINITY;
+    const until = readiness.ready ? Math.min(lease.until, quorumUntil) : Number.NEGATIVE_INFINITY;
+    if (until === this.#leaseSent) return;
+    this.#leaseSent = until;
+    this.#ctx.outputAfterSilence({ kind: "lease", until });
+  }
+
+  #sendAckPayload(): void {
+    const { options, store, roll } = this.#ctx;
+    const factsVersion = store.envelope(options.name)?.version ?? 0;
+    const viewDigest = roll.viewDigest();
+    if (this.#ackPayload.factsVersion === factsVersion && this.#ackPayload.viewDigest === viewDigest) return;
+    this.#ackPayload = { factsVersion, viewDigest };
+    const payload = { kind: "vipd", instance: options.instance, factsVersion, viewDigest } as const;
+    this.#ctx.feedSwim({ kind: "ack-payload", payload });
+  }
+
+  #sendWatch(): void {
+    this.#watchStale = false;
+    const at = [];
+    for (const key of this.#ctx.ownership.keys()) {
+      const heir = key.state === "standby" && key.elected.heir === this.#ctx.options.name;
+      // Whoever claims must hear of it when somebody else does at the same moment.
+      if (!heir && key.state !== "claiming") continue;
+      at.push(...placesOf(key));
+    }
+    const signature = JSON.stringify(at);
+    if (signature === this.#watched) return;
+    this.#watched = signature;
+    this.#ctx.output({ kind: "watch", at });
+  }
+}
