@@ -86,6 +86,8 @@ interface Addon {
   now(): number;
   sdNotify(message: string): string;
   hostInterfaces(): NativeInterface[];
+  realTime(): boolean;
+  become(program: string, argv: readonly string[]): string;
 }
 
 const require = createRequire(import.meta.url);
@@ -105,6 +107,16 @@ export function sdNotify(message: string): string {
 /** Every interface of this network namespace with its addresses. Throws `ERRNO: …`. */
 export function hostInterfaces(): readonly NativeInterface[] {
   return addon.hostInterfaces();
+}
+
+/** Whether this process runs under SCHED_FIFO or SCHED_RR. */
+export function isRealTime(): boolean {
+  return addon.realTime();
+}
+
+/** execve(2): this process becomes another program, `argv[0]` its name. Returns only on failure, with the errno's name. */
+export function become(program: string, argv: readonly string[]): string {
+  return addon.become(program, argv);
 }
 
 /** UdpSocket::kSlotBytes. */

@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --single-threaded-gc
 /**
  * The command line of vipd: finds the command, turns wrong usage into 64 with a hint, and an exit code into the process's.
  * Boundary: what a command does lies in its own file, and is imported when it runs.

@@ -1,6 +1,7 @@
 /** `vipd run`: the daemon, in the foreground. A refused configuration is 2, and nothing was started. */
 import { setFlagsFromString } from "node:v8";
 import type { Command } from "commander";
+import { collectAlone } from "./collector.js";
 import { addConfigOption, addOverrides, type CommonOptions, EXIT, load, overridesOf, printProblems } from "./common.js";
 import { readVersion } from "./version.js";
 
@@ -22,6 +23,7 @@ export function addRun(program: Command): void {
 }
 
 async function run(options: CommonOptions): Promise<void> {
+  await collectAlone();
   if (options.waitUntilConfigured && !(await configured(options))) return;
   const loaded = await load(options, "warning");
   printProblems(loaded, options.config);

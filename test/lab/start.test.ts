@@ -1,6 +1,8 @@
 /** Starting: late peers, alone, interfaces that are not there yet (issue 2; FACTS.md section 4, numbers 2 and 4). */
+import * as fs from "node:fs";
 import { expect, test } from "vitest";
 import { Capture, relapses, voicesOf } from "./lib/capture.js";
+import { MAIN } from "./lib/host.js";
 import { Lab, type LabOptions } from "./lib/lab.js";
 import { expectSpread, expectWireAgrees, measured } from "./lib/laws.js";
 import { nowMs, sleep, until } from "./lib/shell.js";
@@ -34,6 +36,15 @@ test("a host whose peers are down serves alone after aloneAfterMs; peers that st
     expectSpread(lab, owners);
     await expectWireAgrees(lab, owners);
     expect(relapses(voicesOf(await capture.stop(), lab.vips))).toEqual([]);
+  });
+});
+
+test("a real-time daemon collects its garbage on one thread, even when Node was started without that flag", async () => {
+  await withLab({ hosts: 1, v4: 1, v6: 0, servers: false }, async (lab) => {
+    const [host] = lab.hosts;
+    await host!.startDaemon({ via: ["chrt", "--fifo", "10", process.execPath] });
+    const argv = fs.readFileSync(`/proc/${host!.pid}/cmdline`, "utf8").split("\0");
+    expect(argv.slice(1, 3)).toEqual(["--single-threaded-gc", MAIN]);
   });
 });
 

@@ -272,11 +272,22 @@ Napi::Value host_interfaces(const Napi::CallbackInfo& info) {
   return from_host(info.Env(), found);
 }
 
+Napi::Value real_time(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), is_real_time()); }
+
+Napi::Value become_program(const Napi::CallbackInfo& info) {
+  std::vector<std::string> arguments;
+  const Napi::Array given = info[1].As<Napi::Array>();
+  for (uint32_t i = 0; i < given.Length(); i++) arguments.push_back(given.Get(i).ToString().Utf8Value());
+  return Napi::String::New(info.Env(), errno_name(become(info[0].ToString().Utf8Value(), arguments)));
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("Engine", Engine::define(env));
   define_loop(env, exports);
   exports.Set("now", Napi::Function::New(env, now, "now"));
   exports.Set("hostInterfaces", Napi::Function::New(env, host_interfaces, "hostInterfaces"));
+  exports.Set("realTime", Napi::Function::New(env, real_time, "realTime"));
+  exports.Set("become", Napi::Function::New(env, become_program, "become"));
   exports.Set("sdNotify", Napi::Function::New(env, notify, "sdNotify"));
   return exports;
 }

@@ -46,10 +46,23 @@ void arm_timer(int fd, int64_t at_ns) {
   timerfd_settime(fd, TFD_TIMER_ABSTIME, &spec, nullptr);
 }
 
+bool is_real_time() {
+  const int policy = sched_getscheduler(0) & ~SCHED_RESET_ON_FORK;
+  return policy == SCHED_FIFO || policy == SCHED_RR;
+}
+
+int become(const std::string& program, const std::vector<std::string>& arguments) {
+  std::vector<char*> argv;
+  for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+  argv.push_back(nullptr);
+  execv(program.c_str(), argv.data());
+  return errno;
+}
+
 bool raise_own_scheduling() {
   sched_param param{};
-  const int policy = sched_getscheduler(0) & ~SCHED_RESET_ON_FORK;
-  if (policy == SCHED_FIFO || policy == SCHED_RR) {
+  if (is_real_time()) {
+    const int policy = sched_getscheduler(0) & ~SCHED_RESET_ON_FORK;
     // Inherited from the unit: one below, so that a flood of questions cannot hold up the thread that keeps the lease.
     if (sched_getparam(0, &param) != 0 || param.sched_priority <= 1) return false;
     param.sched_priority--;

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace vipd {
 
@@ -53,6 +54,10 @@ void arm_timer(int fd, int64_t at_ns);
  * has one, else SCHED_FIFO 1 where allowed. Returns true when it now ranks above an ordinary control plane.
  */
 bool raise_own_scheduling();
+/** Whether the calling thread is under SCHED_FIFO or SCHED_RR. */
+bool is_real_time();
+/** execve(2) with this process's environment: another program under the same pid. Returns only on failure, with errno. */
+int become(const std::string& program, const std::vector<std::string>& arguments);
 /** Sleeps. */
 void rest_ns(int64_t ns);
 

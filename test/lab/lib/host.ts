@@ -82,12 +82,12 @@ export class LabHost {
     args?: readonly string[];
   } = {}): Promise<void> {
     if (this.daemon?.running) throw new Error(`${this.name}: the daemon runs already`);
-    const preload = blockable ? ["--import", path.join(LIB, "block-loop.mjs")] : [];
-    const argv = [...via, process.execPath, ...preload, MAIN, "run", "--config", this.configFile, ...args];
+    const argv = [...via, MAIN, "run", "--config", this.configFile, ...args];
     const daemon = this.lab.processes.spawn({
       namespace: this.namespace,
       argv,
       logFile: this.logFile,
+      env: blockable ? { NODE_OPTIONS: `--import=${path.join(LIB, "block-loop.mjs")}` } : {},
       detached: this.lab.keep,
     });
     this.daemon = daemon;
