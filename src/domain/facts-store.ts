@@ -19,6 +19,9 @@ interface Entry {
   readonly facts: Facts;
 }
 
+/** So many members that are gone for good are remembered. */
+const FORGOTTEN_MAX = 1024;
+
 /** Why an envelope was not taken: counted. */
 export type FactsVerdict = "taken" | "older" | "same" | "unreadable" | "own-name";
 
@@ -27,6 +30,8 @@ export class FactsStore {
   readonly #instance: number;
   readonly #codec: FactsCodec;
   readonly #entries = new Map<string, Entry>();
+  /** Name -> instance. */
+  readonly #forgotten = new Map<string, number>();
   #ownVersion = 0;
 
   constructor(options: { self: string; instance: number; codec: FactsCodec }) {
@@ -61,6 +66,7 @@ export class FactsStore {
   /** Takes a foreign envelope if it is newer, or of the instance that the member's Meta names now. */
   offer(envelope: FactsEnvelope, meta: Meta | undefined): FactsVerdict {
     if (envelope.name === this.#self) return "own-name";
+    if (meta === undefined && this.#forgotten.get(envelope.name) === envelope.instance) return "older";
     const known = this.#entries.get(envelope.name)?.envelope;
     if (known !== undefined && !supersedes(envelope, known, meta)) {
       return known.instance === envelope.instance && known.version === envelope.version ? "same" : "older";
@@ -83,8 +89,13 @@ export class FactsStore {
     return [...this.#entries.values()].map((entry) => entry.envelope);
   }
 
+  /** A member is gone for good. Others forget it a little later, and until then tell us of it. */
   forget(name: string): void {
-    if (name !== this.#self) this.#entries.delete(name);
+    const entry = this.#entries.get(name);
+    if (entry === undefined || name === this.#self) return;
+    this.#entries.delete(name);
+    if (this.#forgotten.size >= FORGOTTEN_MAX) this.#forgotten.clear();
+    this.#forgotten.set(name, entry.envelope.instance);
   }
 
   /** Our Meta for the alive message. */

@@ -45,8 +45,8 @@ const AGREED_WITHIN_VERDICTS = 6.5;
 /** And so long after that everything else does: pauses of refused claims, a name's conflict that must be over. */
 const SERVED_WITHIN_MS = 5000;
 const CONFLICT_OVER_MS = 11_000;
-/** Of a rival's end all learn by rounds that no profile shortens. */
-const NAMES_TOLD_MS = 1000;
+/** That a name is used at one place only, all learn by rounds that no profile shortens. */
+const NAMES_TOLD_MS = 2000;
 const PEACE_MS = 2000;
 const SEEDS = 3;
 const SLOWEST_MS = 300;
@@ -68,6 +68,8 @@ export class Story {
   #moved = 0;
   /** Two hosts used one name in this chapter. */
   #rivalled = false;
+  /** A name came up at another place, while not all knew that the former one was empty. */
+  #relocated = false;
 
   constructor(options: StoryOptions) {
     this.random = seeded(options.seed ^ 0x570f);
@@ -94,6 +96,7 @@ export class Story {
 
   boot(index: number, address = this.home(index), mac = this.mac(index)): Host {
     const name = `h${index}`;
+    this.#relocated ||= this.world.hosts.some((host) => host.name === name && host.address.host !== address.host);
     const seeds = Array.from({ length: SEEDS }, (_, i) => this.home(i + 1));
     return this.world.boot({ name, address, mac, seeds, settings: this.settings(name) });
   }
@@ -206,10 +209,11 @@ export class Story {
     if (this.#rivalled) world.run(500);
     world.note("--- healed");
     const slowest = Math.max(...this.#profiles.map((profile) => profile.deadAfterMs));
-    const patience = slowest * AGREED_WITHIN_VERDICTS + (this.#rivalled ? NAMES_TOLD_MS : 0);
+    const patience = slowest * AGREED_WITHIN_VERDICTS + (this.#relocated ? NAMES_TOLD_MS : 0);
     const agreed = holdLiveness(world, patience, () => disagreement(world));
     const rest = SERVED_WITHIN_MS + slowest + (this.#rivalled ? CONFLICT_OVER_MS : 0);
     this.#rivalled = false;
+    this.#relocated = false;
     return agreed + holdLiveness(world, rest, () => this.#wrong());
   }
 

@@ -10,11 +10,16 @@ import type { World } from "./world.js";
 
 /** A hand-over's crossing: the announcement travels, the former owner yields. */
 const CROSSING_MS = 30;
+/** An announcement's way to whoever is about to answer as well: no question could have been answered in time. */
+const HEARD_AFTER_MS = 5;
 /** A disturbance is felt for so long: in-flight verdicts, questions already asked, announcement rounds. */
 const AFTERMATH_MS = 3000;
 const NEWCOMER_MS = 10_000;
-/** Law 8's time to find out which of two that hear each other on the wire gives way. */
-const RIVALRY_MS = 1000;
+/**
+ * Law 8's time to find out which of two that hear each other only on the wire gives way: announcements are a second apart
+ * (never a volley), the exchange that must fail and the second chance take half a second each.
+ */
+const RIVALRY_MS = 2000;
 /** Two configurations elect two owners; which of them gives way is found out by rivalry, in rounds of a second. */
 const DRIFT_MS = 4000;
 /** Exchanges after an accusation take less. */
@@ -33,6 +38,7 @@ export class VoiceWatch {
   readonly #pairs = new Map<string, Pair>();
   #before = new Map<string, readonly Host[]>();
   readonly #voicedAt = new Map<string, number>();
+  readonly #beganAt = new Map<string, number>();
   #boundMs = 0;
   #driftedAt = Number.NEGATIVE_INFINITY;
 
@@ -80,7 +86,10 @@ export class VoiceWatch {
         // An accusation silences for the moment of an exchange: going on is not beginning.
         const key = `${host.instance} ${address}`;
         const paused = this.#world.now - (this.#voicedAt.get(key) ?? Number.NEGATIVE_INFINITY) < PAUSE_MS;
-        if (!before.includes(host) && !paused) this.#begins(host, address, voices);
+        if (!before.includes(host) && !paused) {
+          this.#beganAt.set(key, this.#world.now);
+          this.#begins(host, address, voices);
+        }
         this.#voicedAt.set(key, this.#world.now);
       }
     }
@@ -102,6 +111,9 @@ export class VoiceWatch {
     if (state !== "dead" || heir.name === former.name) return;
     const [a, b] = [heir.address.host, former.address.host];
     if (Math.min(former.punctualMs, heir.punctualMs) < AFTERMATH_MS || this.#ambiguous(heir, former)) return;
+    // Two heirs on two sides of a torn gossip, both with the wire's silence: neither can have heard the other yet.
+    const beganAt = this.#beganAt.get(`${former.instance} ${address}`) ?? Number.NEGATIVE_INFINITY;
+    if (this.#world.now - beganAt < HEARD_AFTER_MS) return;
     // Of whom nothing could be heard, nothing can be known: both sides serve (law 4 is what forbids it).
     const unheard = this.#world.gossip.soundMs(a, b) < AFTERMATH_MS;
     const unasked = this.#world.wire.soundMs(a, b) < AFTERMATH_MS;
@@ -155,9 +167,11 @@ export class VoiceWatch {
     const [a, b] = [first.address.host, second.address.host];
     if (first.punctualMs < AFTERMATH_MS || second.punctualMs < AFTERMATH_MS) return;
     if (this.#ambiguous(first, second)) return;
-    // A newcomer in a gossip that is torn cannot know that another side serves: it takes over from whom it can see.
+    // A newcomer in a gossip that is torn takes over from whom it can see, if nobody has told it that somebody is missing.
     const torn = this.#gossipSoundMs() < AFTERMATH_MS;
-    if (torn && now - Math.max(first.startedAt, second.startedAt) < NEWCOMER_MS) return;
+    const newest = first.startedAt > second.startedAt ? first : second;
+    const unknown = newest.group.facts((newest === first ? second : first).name) === undefined;
+    if (torn && unknown && now - newest.startedAt < NEWCOMER_MS) return;
     const wireMs = wire.soundMs(a, b);
     if (wireMs < AFTERMATH_MS) return;
     const lasted = now - since;
@@ -167,7 +181,7 @@ export class VoiceWatch {
         ? DRIFT_MS
         : calmMs > 0
           ? CROSSING_MS
-          : this.#boundMs + (torn ? RIVALRY_MS : CROSSING_MS);
+          : Math.max(this.#boundMs, torn ? RIVALRY_MS : 0) + CROSSING_MS;
     if (Math.min(lasted, wireMs - AFTERMATH_MS) > bound) {
       throw new Violation(
         this.#world,

@@ -150,9 +150,15 @@ export class Group {
     return this.#ctx.swim.stats();
   }
 
-  /** Our half of an exchange. */
+  /** Our half of an exchange. Of a life that is over by its own word nobody is told: it would be missing to a newcomer. */
   pushPull(join: boolean): PushPull {
-    return { ...this.#ctx.swim.pushPull(join), facts: this.#ctx.store.envelopes() };
+    const { store, swim } = this.#ctx;
+    const facts = store.envelopes().filter(({ name, instance }) => {
+      const member = swim.member(name);
+      if (member === undefined) return false;
+      return member.state !== "left" || member.meta.kind !== "vipd" || member.meta.instance !== instance;
+    });
+    return { ...swim.pushPull(join), facts };
   }
 
   // ------------------------------------------------------------ input

@@ -84,7 +84,11 @@ export class GroupView implements View {
   }
 
   missing(): boolean {
-    this.#missing ??= this.#source.names().some((name) => this.state(name) === "dead");
+    // Whom only others have met yet (a newcomer knows it by its facts) is missing here, too.
+    this.#missing ??= this.#source.names().some((name) => {
+      const state = this.state(name);
+      return state === "dead" || (state === undefined && name !== this.self);
+    });
     return this.#missing;
   }
 

@@ -127,7 +127,8 @@ function heldBack(view: View, key: Key, member: string): string {
     return `gossip is broken: no state can be exchanged with ${member}, which ${STILL_ANSWERS}`;
   if (isLive(view, member)) return `${member} answers for it and configurations differ: no planned moves`;
   if (view.state(member) === "left") return `${member} left, but ${STILL_ANSWERS}`;
-  return `gossip is broken, not the owner: ${member} is held dead, but ${STILL_ANSWERS}`;
+  const standing = view.state(member) === undefined ? "was never met" : "is held dead";
+  return `gossip is broken, not the owner: ${member} ${standing}, but ${STILL_ANSWERS}`;
 }
 
 /** How the reason of a claim that was held back ends where that deserves an alarm. */

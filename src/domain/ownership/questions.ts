@@ -94,6 +94,8 @@ export class Questions {
       if (now - question.doneAt > Math.max(FRESH_MS_MIN, FRESH_TIMEOUTS * this.#options.askTimeoutMs)) continue;
       // A sample that heard anything is asked again for this very key; silence holds for all.
       if (question.about !== null && question.answers.length > 0) continue;
+      // So is one that somebody has announced since: the silence is over, and whoever announced was suspect or is held dead.
+      if (question.about !== null && key.heard !== null && key.heard.at >= question.askedAt) continue;
       if (question.about === null) this.#ofKey.delete(key.spec.key);
       return question.answers.filter((answer) => key.spec.addresses.includes(answer.address));
     }

@@ -3,7 +3,7 @@
  * means in each state. Boundary: pure transitions of one key; never a volley.
  */
 import type { Millis } from "../messages.js";
-import { apply } from "./claiming.js";
+import { apply, beginClaim } from "./claiming.js";
 import { announceAgain, arm, CLAIM_AGAIN_MS, type Context, mayClaim, note } from "./context.js";
 import { isLive, type Key, silentFor } from "./key.js";
 import { evidence, leave, letGo } from "./releasing.js";
@@ -42,8 +42,9 @@ export function memberClaims(
 /** Law 8: exchange state first, elect again, then the winner announces; never a volley. */
 export function rivalry(ctx: Context, key: Key, member: string, yielded: boolean, now: Millis): void {
   if (key.rivalryAt > Number.NEGATIVE_INFINITY) return;
-  // Our own announcement may have crossed theirs: give it a moment to be heard.
-  if (!yielded && now - key.announcedAt < CROSSING_MS) return;
+  // Our own announcement may have crossed theirs: give it a moment to be heard. Of whom we do not even know that it is back,
+  // nothing will come by itself.
+  if (!yielded && isLive(ctx.view, member) && now - key.announcedAt < CROSSING_MS) return;
   note(ctx, "warn", "vip.rival", key, { rival: member }, `${member} announces ${key.spec.key}, too: exchanging state`);
   askRival(ctx, key, member, now);
 }
@@ -71,6 +72,11 @@ export function settleRivalry(ctx: Context, key: Key, met: boolean, now: Millis)
     key.stubborn = rival;
     letGo(ctx, key, "gossip is broken", now);
     apply(ctx, key, { kind: "member", member: rival }, now);
+  } else if (rival !== null && !live && key.evidenced.size > 0) {
+    // We fell silent for an heir, and somebody who is held dead here has announced it: a claim like any other (law 5).
+    letGo(ctx, key, `${rival} took over, and is held dead`, now);
+    key.holder = rival;
+    beginClaim(ctx, key, now);
   } else {
     announceAgain(ctx, key, rival, now);
     // It lives, but did not answer: our word may have reached it all the same. Asked once more before one gives way.

@@ -35,7 +35,7 @@ export interface View {
   memberByMac(mac: string): string | undefined;
   /** The MAC with which the member would announce the group on the segment of our `at` (its best guess without), or null. */
   macOf(member: string, group: string, at?: string): string | null;
-  /** Some host is held dead, and has not said goodbye: behind a torn gossip it may serve all the same (law 5). */
+  /** Some host is held dead, or never was met, and has not said goodbye: behind a torn gossip it may serve all the same (law 5). */
   missing(): boolean;
   /** Some member carries the group with another digest: no planned moves. */
   drifted(group: string): boolean;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Facts } from "../../../src/domain/facts.js";
 import { GroupView } from "../../../src/domain/group/view.js";
+import type { MemberState } from "../../../src/domain/messages.js";
 import type { MemberView } from "../../../src/domain/swim/types.js";
 
 /** Leases (with one extension) by host; every member was heard at 1000 and held dead since 1200. */
@@ -25,6 +26,27 @@ function view(leases: Readonly<Record<string, number>>): GroupView {
     canCarry: () => true,
   });
 }
+
+describe("who is missing", () => {
+  it.each<[string, Readonly<Record<string, MemberState>>, boolean]>([
+    ["nobody, where all of whom facts are known live or are suspected", { b: "alive", c: "suspect" }, false],
+    ["nobody, where one said goodbye", { b: "alive", c: "left" }, false],
+    ["one that is held dead", { b: "alive", c: "dead" }, true],
+    ["one of which only others have told: a newcomer has not met it", { b: "alive" }, true],
+  ])("%s", (_what, states, expected) => {
+    const source = {
+      self: "a",
+      defaultLeaseMs: 550,
+      member: (name: string) => (name in states ? ({ state: states[name] } as MemberView) : undefined),
+      facts: () => undefined,
+      names: () => ["a", "b", "c"],
+      drifted: () => false,
+      linkUp: () => true,
+      canCarry: () => true,
+    };
+    expect(new GroupView(source).missing()).toBe(expected);
+  });
+});
 
 describe("from when a dead owner's lease counts", () => {
   it.each<[string, Readonly<Record<string, number>>, number]>([

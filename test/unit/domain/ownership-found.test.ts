@@ -2,16 +2,17 @@
 import { describe, expect, it } from "vitest";
 import type { MemberState } from "../../../src/domain/messages.js";
 import { Ownership } from "../../../src/domain/ownership/machine.js";
-import type { OwnershipOutput, View } from "../../../src/domain/ownership/types.js";
+import type { KeyPurpose, OwnershipOutput, View } from "../../../src/domain/ownership/types.js";
 
 const V = "10.0.0.100";
 const MACS = new Map(["a", "b", "c"].map((name) => [name, `02:00:00:00:00:0${name}`]));
+const STRANGER = "66:66:66:66:66:66";
 
-function world() {
+function world(self = "a") {
   const states = new Map<string, MemberState>([...MACS.keys()].map((name) => [name, "alive"]));
   const heardAt = new Map<string, number>();
   const view: View = {
-    self: "a",
+    self,
     state: (member) => states.get(member),
     lastHeardAt: (member) => heardAt.get(member) ?? 0,
     silentSince: (member) => heardAt.get(member) ?? 0,
@@ -31,20 +32,36 @@ function world() {
   const take = <K extends OwnershipOutput["kind"]>(kind: K) =>
     machine.flush().filter((output): output is Extract<OwnershipOutput, { kind: K }> => output.kind === kind);
   const elect = (owner: string, heir: string | null, now: number) => machine.elect([[V, { owner, heir }]], now);
-  const answer = (by: string | null, now: number) => {
+  /** These answer the question that is open now; null: nobody. */
+  const answer = (by: string | readonly string[] | null, now: number) => {
     const [ask] = take("ask");
     expect(ask).toBeDefined();
-    machine.asked(ask!.id, by === null ? [] : [{ address: V, mac: MACS.get(by)! }], now);
+    const names = by === null ? [] : [by].flat();
+    machine.asked(
+      ask!.id,
+      names.map((name) => ({ address: V, mac: MACS.get(name)! })),
+      now,
+    );
   };
   const own = (now: number) => {
-    elect("a", "b", now);
+    elect(self, self === "a" ? "b" : "a", now);
     answer(null, now);
     machine.held([V], now);
     expect(state()).toBe("owned");
     machine.flush();
   };
+  /** A frame that claims it. */
+  const claim = (by: string, now: number, yielded = false) =>
+    machine.claimHeard({ address: V, mac: MACS.get(by) ?? by, yielded }, now);
+  const fire = (purpose: KeyPurpose, arms: readonly Extract<OwnershipOutput, { kind: "arm" }>[], at?: number) => {
+    const arm = arms.findLast(({ timer }) => timer.kind === "key" && timer.purpose === purpose);
+    expect(arm).toBeDefined();
+    machine.timer(arm!.timer, at ?? arm!.at);
+    return arm!.at;
+  };
   const state = () => machine.views()[0]!.state;
-  return { machine, states, heardAt, take, elect, answer, own, state };
+  const reason = () => machine.views()[0]!.reason;
+  return { machine, states, heardAt, take, elect, answer, own, claim, fire, state, reason };
 }
 
 describe("ownership: found by the simulation", () => {
@@ -141,4 +158,214 @@ describe("ownership: found by the simulation", () => {
     machine.timer(arm!.timer, 9000);
     expect(take("announce")).toEqual([]);
   });
+});
+
+describe("ownership: while a host is missing, it may serve behind a torn gossip (law 5)", () => {
+  it.each([
+    { is: "handed over when its owner answers", by: "b", hold: 1, state: "claiming", why: "hand-over from b" },
+    { is: "claimed when nobody answers", by: null, hold: 1, state: "claiming", why: "nobody answers" },
+    { is: "left alone when the missing one answers", by: "c", hold: 0, state: "standby", why: "c is held dead" },
+    { is: "left alone when both answer", by: ["b", "c"], hold: 0, state: "standby", why: "c is held dead" },
+  ])("what a living owner hands over is asked for first, and $is", ({ by, hold, state: becomes, why }) => {
+    const { states, elect, answer, take, state, reason } = world();
+    elect("b", "a", 0);
+    states.set("c", "dead");
+    elect("a", "b", 10_000);
+    expect(reason()).toBe("asking the wire");
+    answer(by, 10_090);
+    expect(take("hold")).toHaveLength(hold);
+    expect(state()).toBe(becomes);
+    expect(reason()).toContain(why);
+  });
+
+  it("what was owned before a lapse is claimed anew, with the wire's word, not resumed", () => {
+    const { machine, states, own, take, state, answer } = world();
+    own(0);
+    states.set("c", "dead");
+    machine.lapse(10_000);
+    machine.setActive(false, 10_000);
+    machine.setActive(true, 10_100);
+    expect(state()).toBe("claiming");
+    answer("c", 10_190);
+    expect(take("own")).toEqual([]);
+    expect(state()).toBe("standby");
+  });
+
+  it("what was asked about a suspect is asked again if somebody has announced the key since", () => {
+    const { machine, states, elect, answer, claim, reason, state } = world();
+    elect("b", "a", 0);
+    states.set("b", "suspect");
+    machine.memberChanged("b", "suspect", 1000);
+    machine.timer({ kind: "question", member: "b" }, 1300);
+    answer(null, 1390);
+    claim("b", 1392);
+    states.set("b", "dead");
+    elect("a", "c", 1400);
+    expect(reason()).toBe("asking the wire");
+    answer("b", 1490);
+    expect(state()).toBe("standby");
+    expect(reason()).toContain("gossip is broken, not the owner: b");
+  });
+
+  it("a hand-over from one who is held dead before it is done is void: its lease counts again", () => {
+    const { machine, states, heardAt, elect, take, reason } = world();
+    elect("b", "a", 0);
+    elect("a", "c", 10_000);
+    expect(take("hold")).toHaveLength(1);
+    heardAt.set("b", 9900);
+    states.set("b", "dead");
+    machine.held([V], 10_004);
+    expect(take("own")).toEqual([]);
+    expect(reason()).toBe("waiting out the lease of b");
+  });
+});
+
+describe("ownership: rivals that cannot exchange state (law 8)", () => {
+  it("the greater name gives way to one that lives and announces again after its second chance", () => {
+    const { own, claim, fire, take, state, reason } = world("b");
+    own(0);
+    claim("a", 5000);
+    expect(fire("rivalry", take("arm"))).toBe(5500);
+    expect(state()).toBe("owned");
+    claim("a", 5600);
+    expect(fire("rivalry", take("arm"))).toBe(6000);
+    expect(state()).toBe("standby");
+    expect(reason()).toContain("gossip is broken: no state can be exchanged with a");
+  });
+
+  it("the greater name keeps it when the other is not heard again: it gave way", () => {
+    const { own, claim, fire, take, state } = world("b");
+    own(0);
+    claim("a", 5000);
+    fire("rivalry", take("arm"));
+    fire("rivalry", take("arm"));
+    expect(state()).toBe("owned");
+  });
+
+  it("the greater name gives way at once to one that it holds dead: there is nothing to wait for", () => {
+    const { states, own, claim, fire, take, state } = world("b");
+    own(0);
+    states.set("a", "dead");
+    claim("a", 5000);
+    fire("rivalry", take("arm"));
+    expect(state()).toBe("standby");
+  });
+
+  it("the smaller name announces, and keeps it when the other announces once more", () => {
+    const { own, claim, fire, take, state, machine } = world("a");
+    own(0);
+    claim("b", 5000);
+    fire("rivalry", take("arm"));
+    const outputs = machine.flush();
+    expect(outputs.filter((output) => output.kind === "announce")).toHaveLength(1);
+    claim("b", 5600);
+    fire(
+      "rivalry",
+      outputs.filter((output) => output.kind === "arm"),
+    );
+    expect(state()).toBe("owned");
+  });
+
+  it("whoever fell silent for an heir asks the wire before it speaks up against one that is held dead", () => {
+    const { states, own, claim, fire, take, state, answer, reason } = world("a");
+    own(0);
+    claim("b", 5000, true);
+    states.set("c", "dead");
+    claim("c", 5300);
+    fire("rivalry", take("arm"));
+    expect(state()).toBe("claiming");
+    answer("c", 5590);
+    expect(take("own")).toEqual([]);
+    expect(state()).toBe("standby");
+    expect(reason()).toContain("gossip is broken, not the owner: c");
+  });
+
+  it("one that announces before we know that it is back is asked at once, however lately we have announced", () => {
+    const { machine, states, own, claim, take } = world("a");
+    own(0);
+    claim("b", 100);
+    expect(take("exchange-with")).toEqual([]);
+    states.set("c", "left");
+    claim("c", 101);
+    expect(take("exchange-with")).toEqual([{ kind: "exchange-with", member: "c" }]);
+    machine.flush();
+  });
+
+  it("a state that was exchanged ends it: the elected one announces", () => {
+    const { machine, own, claim, take, state } = world("b");
+    own(0);
+    claim("a", 5000);
+    machine.flush();
+    machine.exchangedWith("a", 5010);
+    expect(state()).toBe("owned");
+    expect(take("announce")).toHaveLength(1);
+  });
+});
+
+describe("ownership: a stop", () => {
+  it("yields to any living member that announces the key, since the group has elected without us by then", () => {
+    const { machine, elect, own, claim, take } = world();
+    own(0);
+    elect("b", "c", 5000);
+    claim("c", 5100);
+    expect(take("silence")).toEqual([]);
+    machine.stop(5200);
+    claim("c", 5300);
+    expect(take("silence")).toHaveLength(1);
+  });
+
+  it("does not yield to a member that is held dead", () => {
+    const { machine, states, elect, own, claim, take } = world();
+    own(0);
+    elect("b", null, 5000);
+    states.set("c", "dead");
+    machine.stop(5200);
+    claim("c", 5300);
+    expect(take("silence")).toEqual([]);
+  });
+});
+
+describe("ownership: strangers (RFC 5227, section 2.4)", () => {
+  it("a claim within DEFEND_INTERVAL of the last defence is answered once when the interval is over", () => {
+    const { own, claim, fire, take } = world();
+    own(0);
+    claim(STRANGER, 20_000);
+    expect(take("announce")).toHaveLength(1);
+    claim(STRANGER, 23_000);
+    claim(STRANGER, 27_000);
+    const arms = take("arm");
+    // A timer may come a fraction of a millisecond early.
+    expect(fire("defend", arms, 29_999.5)).toBe(30_000);
+    expect(take("announce")).toMatchObject([{ addresses: [V], roundsMs: [0] }]);
+    fire("defend", arms, 30_000);
+    expect(take("announce")).toEqual([]);
+  });
+
+  it("what was let go of meanwhile is not defended", () => {
+    const { machine, own, claim, fire, take } = world();
+    own(0);
+    claim(STRANGER, 20_000);
+    claim(STRANGER, 23_000);
+    const arms = take("arm");
+    machine.setBarred("name-conflict", 25_000);
+    machine.flush();
+    fire("defend", arms);
+    expect(take("announce")).toEqual([]);
+  });
+
+  it.each(["asking the wire", "putting it on lo"])(
+    "one that is heard while we are %s is an answer: no claim",
+    (stage) => {
+      const { machine, elect, answer, claim, take, state } = world();
+      elect("a", "b", 0);
+      if (stage === "putting it on lo") {
+        answer(null, 90);
+        machine.flush();
+      }
+      claim(STRANGER, 91);
+      expect(state()).toBe("conflict");
+      machine.held([V], 95);
+      expect(take("own")).toEqual([]);
+    },
+  );
 });
