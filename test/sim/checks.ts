@@ -3,8 +3,11 @@
  * refuted member never dies of that suspicion), bounds are kept, addresses that are answered for are held. Liveness, asked
  * for after healing: all views, facts, elections, voices and clients agree with what runs.
  */
+import { UNSTEADY } from "../../src/domain/facts.js";
 import { keysOf } from "../../src/domain/group/roll.js";
+import type { GroupSpec } from "../../src/domain/group/types.js";
 import { formatEndpoint } from "../../src/domain/messages.js";
+import type { Orders } from "../../src/domain/orders.js";
 import type { MemberView } from "../../src/domain/swim/index.js";
 import type { Host } from "./host.js";
 import { Violation } from "./violation.js";
@@ -74,6 +77,8 @@ export function disagreement(world: World): string | null {
       if (instance !== other.instance) return `${host} knows instance ${instance} of ${other.name}`;
     }
     for (const view of views.values()) {
+      // Foreign members get memberlist's patience: nobody waits for their end here.
+      if (view.foreign) continue;
       if (!names.has(view.name) && (view.state === "alive" || view.state === "suspect")) {
         return `${host} holds ${view.name}, which is gone, ${view.state}`;
       }
@@ -102,20 +107,36 @@ export function differingFacts(world: World): string | null {
   return null;
 }
 
+/** Null, or who knows other orders of operators than the rest. */
+export function differingOrders(world: World): string | null {
+  const textOf = ({ freeze, moves, rebalance }: Orders) => JSON.stringify([freeze, moves, rebalance]);
+  const texts = new Map(world.running().map((host) => [textOf(host.group.orders()), host]));
+  return texts.size > 1 ? `orders differ: ${[...texts].map(([text, host]) => `${host}: ${text}`).join("; ")}` : null;
+}
+
 /** Null, or which key has not exactly one voice, believed in by all, and (where it must) by the clients. */
 export function wrongOwner(world: World, voices: VoiceWatch): string | null {
   const running = world.running();
-  const keys = new Map(running.flatMap((host) => host.settings.groups.flatMap(keysOf)).map((spec) => [spec.key, spec]));
-  for (const spec of keys.values()) {
-    const able = running.filter((host) => isEligible(host, spec.group));
-    if (able.length === 0) continue;
+  const groups = new Map(running.flatMap((host) => host.settings.groups.map((group) => [group.name, group])));
+  for (const [group, spec] of [...groups.values()].flatMap((one) => keysOf(one).map((key) => [one, key] as const))) {
+    const able = candidates(world, group);
+    if (able.length === 0 && !isWithdrawn(world, group)) continue;
     for (const address of spec.addresses) {
       const heard = voices.voices(address);
+      if (able.length === 0) {
+        if (heard.length === 0) continue;
+        return `${address} has a voice (${heard.join()}), though all its checks fail and it is to be withdrawn`;
+      }
       const [owner] = heard;
       if (owner === undefined || heard.length > 1) {
         const states = running.map((host) => `${host.name}: ${stateOf(host, spec.key)}`).join("; ");
         return `${address} has ${heard.length} voices, ${able.map((host) => host.name).join(" ")} could own it (${states})`;
       }
+      if (!able.includes(owner) && !someUnsteady(world)) {
+        return `${owner} answers for ${address}, which ${able.map((host) => host.name).join(" ")} could own`;
+      }
+      const disobeyed = disobeyedMove(owner, spec.key, able);
+      if (disobeyed !== null) return disobeyed;
       for (const host of running) {
         const view = host.group.keys().find((key) => key.spec.key === spec.key);
         if (view !== undefined && view.owner !== owner.name) {
@@ -129,6 +150,34 @@ export function wrongOwner(world: World, voices: VoiceWatch): string | null {
       const misled = misledClient(world, owner, address);
       if (misled !== null) return misled;
     }
+  }
+  return null;
+}
+
+/** Null, or to whom an operator has moved the key, which could own it and does not. */
+function disobeyedMove(owner: Host, key: string, able: readonly Host[]): string | null {
+  const { freeze, moves } = owner.group.orders();
+  const to = moves.find((move) => move.key === key)?.host;
+  if (freeze.on || to === owner.name || !able.some((host) => host.name === to)) return null;
+  return `${owner} owns ${key}, which was moved to ${to}`;
+}
+
+/** Null, or a group that is to be spread evenly and is not: counts differ by more than one though all hosts weigh the same. */
+export function unevenSpread(world: World, voices: VoiceWatch): string | null {
+  const running = world.running();
+  const orders = running[0]?.group.orders();
+  if (orders === undefined || orders.freeze.on || someUnsteady(world)) return null;
+  if (running.some((host) => host.settings.weight !== running[0]?.settings.weight)) return null;
+  for (const group of running[0]?.settings.groups ?? []) {
+    // Whoever ranks behind others, or keeps what it has, counts otherwise.
+    if (group.spread !== "even" || group.failback === "never" || group.failback.afterMs > 0) continue;
+    if (orders.moves.some((move) => group.addresses.includes(move.key))) continue;
+    const able = candidates(world, group);
+    const counts = able.map(
+      (host) => group.addresses.filter((address) => voices.voices(address).includes(host)).length,
+    );
+    if (Math.max(...counts) - Math.min(...counts) <= 1) continue;
+    return `${group.name} is spread unevenly: ${able.map((host, i) => `${host.name} ${counts[i]}`).join(", ")}`;
   }
   return null;
 }
@@ -156,6 +205,29 @@ export function isEligible(host: Host, group: string): boolean {
   return (
     host.group.standing().lease.phase === "held" && (facts.groups.find((g) => g.name === group)?.eligible ?? false)
   );
+}
+
+/** Who may own the group's VIPs, by what each says of itself: eligible, and healthy where anybody is. */
+export function candidates(world: World, group: GroupSpec): Host[] {
+  const eligible = world.running().filter((host) => isEligible(host, group.name));
+  const healthy = eligible.filter((host) => isHealthy(host, group.name));
+  return healthy.length > 0 || group.whenNoneHealthy === "withdraw" ? healthy : eligible;
+}
+
+/** Whoever could own it is sick, and then nobody shall. */
+function isWithdrawn(world: World, group: GroupSpec): boolean {
+  if (group.whenNoneHealthy !== "withdraw" || someUnsteady(world)) return false;
+  const running = world.running();
+  return running.length > 0 && running.every((host) => !isHealthy(host, group.name));
+}
+
+/** Hosts whose leases lapse again and again own something only if nobody steady can: then other rules hold. */
+function someUnsteady(world: World): boolean {
+  return world.running().some((host) => host.group.facts(host.name)?.barred.startsWith(UNSTEADY));
+}
+
+function isHealthy(host: Host, group: string): boolean {
+  return host.group.facts(host.name)?.groups.find((one) => one.name === group)?.healthy !== false;
 }
 
 /**

@@ -1,5 +1,5 @@
 /**
- * `npm run sim -- --seed=N --hosts=N --minutes=N [--seeds=COUNT] [--only=a,b] [--quorum]`: plays stories. `--table` measures. A failure
+ * `npm run sim -- --seed=N --hosts=N --minutes=N [--seeds=COUNT] [--only=a,b] [--quorum] [--wide]`: plays stories. `--table` measures. A failure
  * prints the one command that repeats it, and exits 1.
  */
 import { parseArgs } from "node:util";
@@ -17,6 +17,7 @@ const { values } = parseArgs({
     table: { type: "string", default: "" },
     planted: { type: "string" },
     quorum: { type: "boolean", default: false },
+    wide: { type: "boolean", default: false },
     "keep-going": { type: "boolean", default: false },
   },
 });
@@ -34,7 +35,7 @@ function playAll(): number {
   let violations = 0;
   const only = values.only === "" ? undefined : values.only.split(",");
   const rest = only === undefined ? "" : ` "--only=${values.only}"`;
-  const withQuorum = values.quorum ? " --quorum" : "";
+  const flags = `${values.quorum ? " --quorum" : ""}${values.wide ? " --wide" : ""}`;
   for (let each = seed; each < seed + seeds; each++) {
     try {
       const result = play({
@@ -42,6 +43,7 @@ function playAll(): number {
         hosts,
         minutes,
         quorum: values.quorum,
+        wide: values.wide,
         ...(only === undefined ? {} : { only }),
       });
       chapters += result.chapters;
@@ -51,7 +53,7 @@ function playAll(): number {
       const text = error instanceof Error ? (error.name === "Violation" ? error.message : error.stack) : String(error);
       console.error(values["keep-going"] ? text?.split("\n")[0] : text);
       console.error(
-        `repeat it with: npm run sim -- --seed=${each} --hosts=${hosts} --minutes=${minutes}${rest}${withQuorum}`,
+        `repeat it with: npm run sim -- --seed=${each} --hosts=${hosts} --minutes=${minutes}${rest}${flags}`,
       );
       if (!values["keep-going"]) return violations;
     }

@@ -17,87 +17,123 @@ interface Change {
   readonly to: string;
 }
 
-export const PLANTS: Readonly<Record<string, readonly Change[]>> = {
-  "a precedence rule turned round": [
-    {
-      file: "src/domain/swim/precedence.ts",
-      from: 'return age === "newer" ? "accept" : "known";',
-      to: 'return "accept";',
-    },
-  ],
-  "a refutation dropped": [
-    {
-      file: "src/domain/swim/verdicts.ts",
-      from: "    this.#ctx.awareness.apply(1);\n    this.#refute(claim.incarnation, from);",
-      to: "    this.#ctx.awareness.apply(1);",
-    },
-  ],
-  "an incarnation taken back": [
-    {
-      file: "src/domain/swim/precedence.ts",
-      from: 'if (age === "older") return "older";',
-      to: 'if (age === "older" && claim !== "alive") return "older";\n  if (age === "older") return "accept";',
-    },
-  ],
-  "the lease outlives its lapse": [
-    {
-      file: "test/sim/native.ts",
-      from: "return this.#host.clock() < this.#leaseUntil;",
-      to: "return this.#leaseUntil > 0;",
-    },
-    {
-      file: "src/domain/group/group.ts",
-      from: "if (until === this.#leaseSent) return;",
-      to: "if (until === this.#leaseSent || until < 0) return;",
-    },
-  ],
-  "the heir does not wait for the lease": [
-    {
-      file: "src/domain/ownership/claiming.ts",
-      from: "if (now >= notBefore) continue;",
-      to: "if (now >= 0) continue;",
-    },
-    {
-      file: "src/domain/ownership/questions.ts",
-      from: "Math.max(silentSince + askAfterMs, heardAt + view.leaseOf(member))",
-      to: "now",
-    },
-  ],
-  "the wire is not asked": [
-    { file: "src/domain/ownership/questions.ts", from: "if (name !== view.self) member = name;", to: "" },
-  ],
-  "the loser of a healing does not go silent": [
-    {
-      file: "src/domain/ownership/releasing.ts",
-      from: "  ctx.out.silence(placesOf(key, fresh));",
-      to: "",
-    },
-    { file: "test/sim/native.ts", from: 'if (yielded) entry.hold = "yielded";', to: "" },
-  ],
-  "the winner of a healing does not announce": [
-    {
-      file: "src/domain/ownership/context.ts",
-      from: "export function announceAgain(ctx: Context, key: Key, toward: string | null, now: Millis): void {",
-      to: "export function announceAgain(ctx: Context, key: Key, toward: string | null, now: Millis): void {\n  if (now > 0) return;",
-    },
-  ],
-  "old evidence silences": [
-    { file: "src/domain/ownership/releasing.ts", from: "if (key.heard.at < key.announcedAt) return;", to: "" },
-  ],
-  "a quorum's lease dated at the ack": [
-    {
-      file: "src/domain/swim/inbox.ts",
-      from: "this.#parts.quorum.answered(member, payload.instance, sentAt,",
-      to: "this.#parts.quorum.answered(member, payload.instance, now,",
-    },
-  ],
-  "no thaw": [
-    {
-      file: "src/domain/group/group.ts",
-      from: "if (this.#lease.lapsed(now)) this.#thaw(now);",
-      to: "this.#lease.lapsed(now + 0 * 1e9) && this.#lease.caughtUp(now, { alone: false });",
-    },
-  ],
+interface Plant {
+  readonly changes: readonly Change[];
+  /** The stories in which it is looked for; else those that CI plays. */
+  readonly stories?: { readonly quorum?: boolean; readonly wide?: boolean; readonly only?: readonly string[] };
+}
+
+const PLAIN: NonNullable<Plant["stories"]> = {};
+
+export const PLANTS: Readonly<Record<string, Plant>> = {
+  "a precedence rule turned round": {
+    changes: [
+      {
+        file: "src/domain/swim/precedence.ts",
+        from: 'return age === "newer" ? "accept" : "known";',
+        to: 'return "accept";',
+      },
+    ],
+  },
+  "a refutation dropped": {
+    changes: [
+      {
+        file: "src/domain/swim/verdicts.ts",
+        from: "    this.#ctx.awareness.apply(1);\n    this.#refute(claim.incarnation, from);",
+        to: "    this.#ctx.awareness.apply(1);",
+      },
+    ],
+  },
+  "an incarnation taken back": {
+    changes: [
+      {
+        file: "src/domain/swim/precedence.ts",
+        from: 'if (age === "older") return "older";',
+        to: 'if (age === "older" && claim !== "alive") return "older";\n  if (age === "older") return "accept";',
+      },
+    ],
+  },
+  "the lease outlives its lapse": {
+    changes: [
+      {
+        file: "test/sim/native.ts",
+        from: "return this.#host.clock() < this.#leaseUntil;",
+        to: "return this.#leaseUntil > 0;",
+      },
+      {
+        file: "src/domain/group/deeds.ts",
+        from: "if (until === this.#leaseSent) return;",
+        to: "if (until === this.#leaseSent || until < 0) return;",
+      },
+    ],
+  },
+  "the heir does not wait for the lease": {
+    changes: [
+      {
+        file: "src/domain/ownership/claiming.ts",
+        from: "if (now >= notBefore) continue;",
+        to: "if (now >= 0) continue;",
+      },
+      {
+        file: "src/domain/ownership/questions.ts",
+        from: "Math.max(silentSince + askAfterMs, heardAt + view.leaseOf(member))",
+        to: "now",
+      },
+    ],
+    stories: { wide: true, only: ["stall", "restart", "the segment stalls", "weather on the segment"] },
+  },
+  "the wire is not asked": {
+    changes: [
+      {
+        file: "src/domain/ownership/questions.ts",
+        from: "if (name !== view.self && (member === null || !isLive(view, name))) member = name;",
+        to: "",
+      },
+    ],
+  },
+  "the loser of a healing does not go silent": {
+    changes: [
+      {
+        file: "src/domain/ownership/releasing.ts",
+        from: "  ctx.out.silence(placesOf(key, fresh));",
+        to: "",
+      },
+      { file: "test/sim/native.ts", from: 'if (yielded) entry.hold = "yielded";', to: "" },
+    ],
+  },
+  "the winner of a healing does not announce": {
+    changes: [
+      {
+        file: "src/domain/ownership/context.ts",
+        from: "export function announceAgain(ctx: Context, key: Key, toward: string | null, now: Millis): void {",
+        to: "export function announceAgain(ctx: Context, key: Key, toward: string | null, now: Millis): void {\n  if (now > 0) return;",
+      },
+    ],
+  },
+  "old evidence silences": {
+    changes: [
+      { file: "src/domain/ownership/releasing.ts", from: "if (key.heard.at < key.announcedAt) return;", to: "" },
+    ],
+  },
+  "a quorum's lease dated at the ack": {
+    changes: [
+      {
+        file: "src/domain/swim/inbox.ts",
+        from: "this.#parts.quorum.answered(member, payload.instance, sentAt,",
+        to: "this.#parts.quorum.answered(member, payload.instance, now,",
+      },
+    ],
+    stories: { quorum: true },
+  },
+  "no thaw": {
+    changes: [
+      {
+        file: "src/domain/group/group.ts",
+        from: "if (lease.lapsed(now)) this.#life.thaw();",
+        to: "if (lease.lapsed(now)) lease.caughtUp(now, { alone: false });",
+      },
+    ],
+  },
 };
 
 export interface Finding {
@@ -113,15 +149,15 @@ const MINUTES = 0.3;
 
 export function plantAndPlay(root: string, plant: string, options: { seed: number; seeds: number }): Finding {
   const copy = mkdtempSync(join(tmpdir(), "vipd-planted-"));
-  const quorum = plant.includes("quorum");
+  const stories = PLANTS[plant]?.stories ?? PLAIN;
   const end = options.seed + options.seeds;
   const alsoWithout: number[] = [];
   try {
     plantIn(copy, root, plant);
     for (let seed = options.seed; seed < end; ) {
-      const failed = firstFailure(copy, { seed, seeds: end - seed, quorum });
+      const failed = firstFailure(copy, { seed, seeds: end - seed, stories });
       if (failed === null) break;
-      if (!failsWithout(failed.seed, quorum)) {
+      if (!failsWithout(failed.seed, stories)) {
         return { seeds: failed.seed - options.seed + 1, violation: failed.violation, alsoWithout };
       }
       alsoWithout.push(failed.seed);
@@ -134,7 +170,7 @@ export function plantAndPlay(root: string, plant: string, options: { seed: numbe
 }
 
 function plantIn(copy: string, root: string, plant: string): void {
-  const changes = PLANTS[plant];
+  const changes = PLANTS[plant]?.changes;
   if (changes === undefined) throw new Error(`no plant is called ${JSON.stringify(plant)}`);
   for (const part of ["src", "test/sim", "package.json", "tsconfig.json"]) {
     cpSync(join(root, part), join(copy, part), { recursive: true });
@@ -150,10 +186,16 @@ function plantIn(copy: string, root: string, plant: string): void {
 /** The first seed that the tree in `copy` does not survive. A run that ends without a verdict is an error, not a finding. */
 function firstFailure(
   copy: string,
-  { seed, seeds, quorum }: { seed: number; seeds: number; quorum: boolean },
+  { seed, seeds, stories }: { seed: number; seeds: number; stories: NonNullable<Plant["stories"]> },
 ): { seed: number; violation: string } | null {
   const story = [`--seed=${seed}`, `--seeds=${seeds}`, `--hosts=${HOSTS}`, `--minutes=${MINUTES}`];
-  const args = ["--import", "tsx", "test/sim/main.ts", ...(quorum ? ["--quorum"] : []), ...story];
+  const { quorum, wide, only } = stories;
+  const flags = [
+    ...(quorum ? ["--quorum"] : []),
+    ...(wide ? ["--wide"] : []),
+    ...(only === undefined ? [] : [`--only=${only.join()}`]),
+  ];
+  const args = ["--import", "tsx", "test/sim/main.ts", ...flags, ...story];
   const env = { ...process.env, NODE_OPTIONS: "" };
   const run = spawnSync(process.execPath, args, { cwd: copy, encoding: "utf8", env });
   if (run.status === 0) return null;
@@ -163,9 +205,9 @@ function firstFailure(
 }
 
 /** What the tree itself does not survive, either, was not found because of the plant. */
-function failsWithout(seed: number, quorum: boolean): boolean {
+function failsWithout(seed: number, stories: NonNullable<Plant["stories"]>): boolean {
   try {
-    play({ seed, hosts: HOSTS, minutes: MINUTES, ...(quorum ? { quorum } : {}) });
+    play({ seed, hosts: HOSTS, minutes: MINUTES, ...stories });
     return false;
   } catch (error) {
     if (error instanceof Violation) return true;

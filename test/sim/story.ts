@@ -6,17 +6,20 @@ import type { GroupSettings, GroupSpec } from "../../src/domain/group/types.js";
 import type { Endpoint } from "../../src/domain/messages.js";
 import { PROFILES, type Profile } from "../../src/domain/profile.js";
 import {
+  candidates,
   differingFacts,
+  differingOrders,
   disagreement,
   holdLiveness,
   holdSafety,
-  isEligible,
+  unevenSpread,
   wrongOwner,
   wrongQuorum,
 } from "./checks.js";
 import type { Host } from "./host.js";
 import { MISFORTUNES } from "./misfortunes.js";
 import { FAIR, type Network } from "./network.js";
+import { OPERATIONS, Operators } from "./operators.js";
 import { QuorumWatch } from "./quorum.js";
 import { between, pickOne, type Random, seeded } from "./random.js";
 import { settingsOf } from "./settings.js";
@@ -32,6 +35,8 @@ export interface StoryOptions {
   readonly only?: readonly string[];
   /** Hosts own only what a majority lets them (law 4). */
   readonly quorum?: boolean;
+  /** Commands, checks, an even spread and foreign members as well. */
+  readonly wide?: boolean;
 }
 
 export interface StoryResult {
@@ -63,6 +68,9 @@ export class Story {
   readonly #macs = new Map<number, string>();
   readonly #silentSince = new Map<string, number>();
   readonly #failback: GroupSpec["failback"];
+  readonly #operators: Operators | null;
+  readonly #deeds: Readonly<Record<string, (story: Story) => void>>;
+  #foreigners = 0;
   #weights = new Map<string, number>();
   #addresses = 3;
   #moved = 0;
@@ -78,6 +86,9 @@ export class Story {
     const { random } = this;
     this.#failback = pickOne(random, [{ afterMs: 0 }, { afterMs: 0 }, { afterMs: 3000 }, { afterMs: 20_000 }, "never"]);
     const kind = random();
+    const operators = options.wide === true ? new Operators(seeded(options.seed ^ 0x0b5)) : null;
+    this.#operators = operators;
+    this.#deeds = operators === null ? MISFORTUNES : { ...MISFORTUNES, ...operated(operators) };
     const { lan, relaxed, fast } = PROFILES;
     this.#profiles = kind < 0.6 ? [lan] : kind < 0.7 ? [fast] : [lan, relaxed, lan, fast];
     this.world = new World({
@@ -98,7 +109,25 @@ export class Story {
     const name = `h${index}`;
     this.#relocated ||= this.world.hosts.some((host) => host.name === name && host.address.host !== address.host);
     const seeds = Array.from({ length: SEEDS }, (_, i) => this.home(i + 1));
-    return this.world.boot({ name, address, mac, seeds, settings: this.settings(name) });
+    const initial = this.#operators?.initial(name);
+    const settings = this.settings(name);
+    const host = this.world.boot({
+      name,
+      address,
+      mac,
+      seeds,
+      settings,
+      ...(initial === undefined ? {} : { initial }),
+    });
+    this.#operators?.started(host);
+    return host;
+  }
+
+  bootForeign(): void {
+    this.#foreigners += 1;
+    const address = { host: `10.8.0.${this.#foreigners}`, port: PORT };
+    const seeds = Array.from({ length: SEEDS }, (_, i) => this.home(i + 1));
+    this.world.bootForeign({ name: `f${this.#foreigners}`, address, seeds });
   }
 
   rival(of: Host): void {
@@ -118,7 +147,8 @@ export class Story {
 
   settings(name: string): GroupSettings {
     const weight = this.#weights.get(name) ?? 1;
-    return settingsOf({ failback: this.#failback, addresses: this.#addresses, weight, expect: this.#expect });
+    const [failback, addresses, expect] = [this.#failback, this.#addresses, this.#expect];
+    return settingsOf({ failback, addresses, weight, expect, wide: this.#operators ?? undefined });
   }
 
   weigh(host: Host, weight: number): void {
@@ -174,9 +204,10 @@ export class Story {
     const { world, random } = this;
     const misfortunes = 1 + Math.floor(random() * 6);
     for (let i = 0; i < misfortunes; i++) {
-      const name = pickOne(random, only ?? Object.keys(MISFORTUNES));
+      const name = pickOne(random, only ?? Object.keys(this.#deeds));
       world.note(`--- ${name}`);
-      MISFORTUNES[name]!(this);
+      this.#operators?.remember(this.running());
+      this.#deeds[name]!(this);
       world.run(random() < 0.3 ? random() * 50 : random() * 3000);
     }
   }
@@ -219,7 +250,14 @@ export class Story {
 
   #wrong(): string | null {
     const { world, voices } = this;
-    return disagreement(world) ?? differingFacts(world) ?? wrongQuorum(world) ?? wrongOwner(world, voices);
+    return (
+      disagreement(world) ??
+      differingFacts(world) ??
+      differingOrders(world) ??
+      wrongQuorum(world) ??
+      wrongOwner(world, voices) ??
+      unevenSpread(world, voices)
+    );
   }
 
   /** Calm: nobody dies without a cause, and what is served stays served, also while it is handed over. */
@@ -249,9 +287,10 @@ export class Story {
 
   #holdServed(): void {
     const { now } = this.world;
-    for (const { name, addresses } of this.settings("h1").groups) {
-      for (const address of addresses) {
-        if (this.voices.voices(address).length > 0 || !this.running().some((host) => isEligible(host, name))) {
+    for (const group of this.settings("h1").groups) {
+      const able = candidates(this.world, group);
+      for (const address of group.addresses) {
+        if (this.voices.voices(address).length > 0 || able.length === 0) {
           this.#silentSince.delete(address);
           continue;
         }
@@ -262,6 +301,12 @@ export class Story {
       }
     }
   }
+}
+
+function operated(operators: Operators): Record<string, (story: Story) => void> {
+  return Object.fromEntries(
+    Object.entries(OPERATIONS).map(([name, deed]) => [name, (story: Story) => deed(story, operators)]),
+  );
 }
 
 export function play(options: StoryOptions): StoryResult {

@@ -5,11 +5,13 @@
  */
 import { Group } from "../../src/domain/group/group.js";
 import type { GroupOptions, GroupOutput, GroupSettings, OwnershipEvent } from "../../src/domain/group/types.js";
-import type { Endpoint, Message } from "../../src/domain/messages.js";
+import type { Endpoint, Message, PushPull } from "../../src/domain/messages.js";
 import { formatEndpoint } from "../../src/domain/messages.js";
 import { PROFILES, type Profile } from "../../src/domain/profile.js";
+import type { SwimInput } from "../../src/domain/swim/types.js";
 import { decodeFacts, encodeFacts, measure } from "../../src/wire/index.js";
 import { Agenda } from "./agenda.js";
+import { Foreign } from "./foreign.js";
 import { Host } from "./host.js";
 import { Network } from "./network.js";
 import { between, type Random, seeded } from "./random.js";
@@ -23,12 +25,25 @@ const NOTES_MAX = 4000;
 /** CRC, compound and seal around what is measured: about so much a datagram. */
 const ENVELOPE_BYTES = 40;
 
+/** Whoever takes part in the gossip: a host of ours, or a foreign member. */
+export interface Peer {
+  readonly name: string;
+  readonly address: Endpoint;
+  readonly up: boolean;
+  readonly turning: boolean;
+  readonly sent: { datagrams: number; bytes: number };
+  clock(): number;
+  pushPull(join: boolean): PushPull;
+  datagram(from: Endpoint, messages: readonly Message[]): void;
+  input(input: Extract<SwimInput, { kind: "exchanged" | "exchange-failed" | "stream-ping-answered" }>): void;
+}
+
 export interface Watcher {
   /** After each turn of a host. */
   turn?(host: Host): void;
   event?(host: Host, event: OwnershipEvent): void;
   /** A datagram leaves a host. */
-  sent?(from: Host, to: Endpoint, messages: readonly Message[]): void;
+  sent?(from: Peer, to: Endpoint, messages: readonly Message[]): void;
   /** After each thing that happened anywhere. */
   moment?(): void;
 }
@@ -49,6 +64,8 @@ export interface Boot {
   readonly seeds: readonly Endpoint[];
   readonly mac?: string;
   readonly settings?: GroupSettings;
+  /** What an earlier run of the daemon was told. */
+  readonly initial?: GroupOptions["initial"];
 }
 
 export class World {
@@ -62,6 +79,7 @@ export class World {
   settings: GroupSettings;
   readonly #byAddress = new Map<string, Host>();
   readonly #byPort = new Map<string, Host>();
+  readonly #foreign = new Map<string, Foreign>();
   readonly #options: WorldOptions;
   readonly #watchers: Watcher[] = [];
   readonly #notes: string[] = [];
@@ -135,7 +153,7 @@ export class World {
     const settings = of.settings ?? this.settings;
     const clockOffsetMs = Math.floor(this.random() * 1e7);
     const host = new Host(this, { name, address, mac, instance, settings, clockOffsetMs }, (self) =>
-      this.#group(self, of.seeds),
+      this.#group(self, of),
     );
     const elsewhere = this.hosts.some((other) => other.name === name && other.address.host !== address.host);
     if (elsewhere) this.#namesakeAt.set(name, this.now);
@@ -161,7 +179,21 @@ export class World {
     return this.#options.profileOf?.(name) ?? PROFILES.lan;
   }
 
-  #group(host: Host, seeds: readonly Endpoint[]): Group {
+  /** Starts a foreign member. */
+  bootForeign(of: { name: string; address: Endpoint; seeds: readonly Endpoint[] }): void {
+    const foreign = new Foreign(this, of);
+    this.#foreign.set(formatEndpoint(of.address), foreign);
+    this.note(`${of.name}, a foreign member, starts at ${formatEndpoint(of.address)}`);
+    this.gossip.plug(of.address.host);
+    foreign.start();
+  }
+
+  /** Foreign members that run. */
+  foreigners(): Foreign[] {
+    return [...this.#foreign.values()].filter((foreign) => foreign.up);
+  }
+
+  #group(host: Host, { seeds, initial }: Boot): Group {
     const options: GroupOptions = {
       name: host.name,
       address: host.address,
@@ -174,12 +206,17 @@ export class World {
       random: seeded(Math.floor(this.random() * 2 ** 32)),
       measure,
       packetBudget: PACKET_BUDGET,
+      ...(initial === undefined ? {} : { initial }),
     };
     return new Group(options, host.clock());
   }
 
   at(address: Endpoint): Host | undefined {
     return this.#byAddress.get(formatEndpoint(address));
+  }
+
+  #peer(address: Endpoint): Peer | undefined {
+    return this.at(address) ?? this.#foreign.get(formatEndpoint(address));
   }
 
   /** The host at this port of the switch that runs. */
@@ -222,18 +259,18 @@ export class World {
     host.setLink(plugged);
   }
 
-  datagram(from: Host, to: Endpoint, messages: readonly Message[]): void {
+  datagram(from: Peer, to: Endpoint, messages: readonly Message[]): void {
     const bytes = messages.reduce((sum, message) => sum + measure(message) + 2, 2);
     if (bytes > PACKET_BUDGET && messages.length > 1) throw new Error(`a datagram of ${bytes} bytes`);
     for (const watcher of this.#watchers) watcher.sent?.(from, to, messages);
     from.sent.datagrams += 1;
     from.sent.bytes += bytes + ENVELOPE_BYTES;
     for (const delay of this.gossip.fate(from.address.host, to.host)) {
-      this.agenda.after(delay, () => this.at(to)?.datagram(from.address, messages));
+      this.agenda.after(delay, () => this.#peer(to)?.datagram(from.address, messages));
     }
   }
 
-  exchange(from: Host, to: Endpoint, join: boolean): void {
+  exchange(from: Peer, to: Endpoint, join: boolean): void {
     const { gossip, agenda } = this;
     const there = gossip.stream(from.address.host, to.host);
     const ours = from.pushPull(join);
@@ -245,7 +282,7 @@ export class World {
       return;
     }
     agenda.after(there, () => {
-      const peer = this.at(to);
+      const peer = this.#peer(to);
       if (peer === undefined || !peer.up) return fail("refused", 0.1);
       if (!peer.turning || !gossip.passes(from.address.host, to.host)) return fail("timed out", STREAM_TIMEOUT_MS);
       const theirs = peer.pushPull(join);
@@ -258,12 +295,12 @@ export class World {
     });
   }
 
-  streamPing(from: Host, ping: Extract<GroupOutput, { kind: "stream-ping" }>): void {
+  streamPing(from: Peer, ping: Extract<GroupOutput, { kind: "stream-ping" }>): void {
     const { gossip, agenda } = this;
     const there = gossip.stream(from.address.host, ping.to.host);
     if (there === null) return;
     agenda.after(there, () => {
-      const peer = this.at(ping.to);
+      const peer = this.#peer(ping.to);
       if (peer === undefined || !peer.up || !peer.turning || peer.name !== ping.node) return;
       const back = gossip.stream(ping.to.host, from.address.host);
       if (back === null || from.clock() + back > ping.deadline) return;
