@@ -31,10 +31,9 @@ async function run(options: CommonOptions): Promise<void> {
     process.exitCode = EXIT.config;
     return;
   }
-  // At a few dozen turns a second V8 would go on interpreting for minutes, and take an hour to optimize: compile at once, and
-  // optimize after some ten calls (a third of the CPU at rest).
+  // At a few dozen turns a second V8 would go on interpreting for minutes: compile at once, plainly. Optimizing comes by itself
+  // with time; asked for early, it costs more in the first minutes than it saves.
   setFlagsFromString("--always-sparkplug");
-  setFlagsFromString("--interrupt-budget=8000");
   const { loadConfig } = await import("../config/load.js");
   const { hostInterfaces } = await import("../adapters/native.js");
   const { runDaemon } = await import("../daemon/run.js");
