@@ -9,6 +9,8 @@ export class Switch {
   #sides: readonly (readonly string[])[] = [];
   #oneWay: { readonly from: readonly string[]; readonly to: readonly string[] } | null = null;
   #gossipCut = false;
+  #lossPercent = 0;
+  #canStall = false;
 
   /** With `querier` it snoops MLD and asks, as a managed switch does: multicast goes only where a group was joined. */
   constructor(
@@ -59,10 +61,35 @@ export class Switch {
     this.#apply();
   }
 
+  /** Of all frames between ports, at random. */
+  lose(percent: number): void {
+    this.#lossPercent = percent;
+    this.#apply();
+  }
+
+  /** Nothing passes for so long. The kernel ends it by itself, so that the length does not depend on a program's start. */
+  stall(ms: number): void {
+    const begin = [];
+    if (!this.#canStall) {
+      begin.push(
+        "table bridge stall {",
+        "set stalled { type ether_type; flags timeout; }",
+        "chain forward { type filter hook forward priority 0",
+        "ether type @stalled drop",
+        "}",
+        "}",
+      );
+    }
+    this.#canStall = true;
+    const elements = ["ip", "ip6", "arp"].map((type) => `${type} timeout ${ms}ms`).join(", ");
+    this.#nft([...begin, `add element bridge stall stalled { ${elements} }`].join("\n"));
+  }
+
   heal(): void {
     this.#sides = [];
     this.#oneWay = null;
     this.#gossipCut = false;
+    this.#lossPercent = 0;
     this.#apply();
   }
 
@@ -79,13 +106,16 @@ export class Switch {
       rules.push(`iifname { ${quoted(from)} } oifname { ${quoted(to)} } drop`);
     }
     if (this.#gossipCut) rules.push("udp dport 7979 drop", "tcp dport 7979 drop", "tcp sport 7979 drop");
+    if (this.#lossPercent > 0) rules.push(`numgen random mod 100 < ${this.#lossPercent} drop`);
     const forget = "add table bridge lab\ndelete table bridge lab\n";
     const chain = ["type filter hook forward priority 0", ...rules].join("\n");
     const script = `${forget}table bridge lab {\nchain forward {\n${chain}\n}\n}\n`;
-    execFileSync("ip", ["netns", "exec", this.namespace, "nft", "-f", "-"], {
-      input: rules.length > 0 ? script : forget,
-      stdio: ["pipe", "ignore", "pipe"],
-    });
+    this.#nft(rules.length > 0 ? script : forget);
+  }
+
+  #nft(script: string): void {
+    const argv = ["netns", "exec", this.namespace, "nft", "-f", "-"];
+    execFileSync("ip", argv, { input: `${script}\n`, stdio: ["pipe", "ignore", "pipe"] });
   }
 }
 
