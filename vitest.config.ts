@@ -1,10 +1,7 @@
 import { defineConfig } from "vitest/config";
 
-/**
- * Membership's endurance (issue 3, still open): minutes long, or in need of a quiet machine. `npm run test:soak` runs them;
- * `npm test` does not. Those known to fail are named in CHANGELOG.md.
- */
-const SOAK = ["serf", "serf-pool", "attack", "forty"].map((name) => `test/lab/${name}.test.ts`);
+/** Endurance: minutes long, or in need of a quiet machine. `npm run test:soak` runs them; `npm test` does not. */
+const SOAK = ["attack", "forty"].map((name) => `test/lab/${name}.test.ts`);
 
 /** Four kinds of test: pure floors, simulation, the addon, and the lab (real namespaces; root; one file at a time). */
 export default defineConfig({
