@@ -117,6 +117,7 @@ export class Daemon {
         random: randomUniform,
         interfaces: (group) => this.#settings.groups.find((one) => one.name === group)?.interfaces ?? [],
         engine: () => this.#engine,
+        onEvent: (event) => this.#onEvent(event),
       },
       config,
     );

@@ -24,6 +24,8 @@ export interface ProgramsParts {
   readonly interfaces: (group: string) => readonly string[];
   /** Known once it is made. */
   readonly engine: () => Engine;
+  /** A check's state changed; it is in the log already. */
+  readonly onEvent: (event: OwnershipEvent) => void;
 }
 
 export class Programs {
@@ -50,7 +52,10 @@ export class Programs {
       onHealth: (group, health) => parts.engine().turn({ kind: "health", group, health }),
       onChange: ({ group, check, state, reason }) => {
         const text = `group ${group}: check ${check} is ${state}: ${reason}`;
-        log.write(state === "failing" ? "warn" : "info", `check.${state}`, { group, check, reason }, text);
+        const level = state === "failing" ? "warn" : "info";
+        const fields = { group, check, reason };
+        log.write(level, `check.${state}`, fields, text);
+        parts.onEvent({ level, event: `check.${state}`, fields, text });
       },
     });
   }

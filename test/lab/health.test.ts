@@ -6,7 +6,10 @@ import { Capture, voicesOf } from "./lib/capture.js";
 import type { LabHost } from "./lib/host.js";
 import { Lab } from "./lib/lab.js";
 import { describeGaps, expectWireAgrees, measured, vipsOf, voicesOfHost } from "./lib/laws.js";
-import { sleep, until } from "./lib/shell.js";
+import { sh, sleep, until } from "./lib/shell.js";
+
+/** None is lost where no control plane is starved: a lapse of its lease is what can cost some on a busy machine. */
+const LOST_MAX = 15;
 
 test("an observer shows the election, owns nothing, answers nothing, and leaves the host as it was", async () => {
   const lab = await Lab.create({ hosts: 3, v4: 3, v6: 3, servers: false });
@@ -118,9 +121,18 @@ describe("three hosts, each with a check of its server, hooks, and an even sprea
     const after = await lab.atRest();
     const reports = await prober.stop();
     measured(`check fails and passes again: ${describeGaps(reports)}`);
-    expect(reports.reduce((sum, report) => sum + report.lost, 0)).toBeLessThanOrEqual(15);
+    expect(reports.reduce((sum, report) => sum + report.lost, 0)).toBeLessThanOrEqual(LOST_MAX);
     const counts = lab.hosts.map((one) => vipsOf(after, one).length);
     expect([...counts].sort()).toEqual([2, 2, 3]);
+  });
+
+  test("whoever follows /events hears that a check fails, why, and that it passes again", () => {
+    const argv = ["curl", "-sN", "--max-time", "1", "-H", "Last-Event-ID: none", "http://127.0.0.1:7980/events"];
+    const heard = sh("sh", "-c", `ip netns exec ${lab.hosts[1]!.namespace} "$@"; true`, "sh", ...argv);
+    const events = [...heard.matchAll(/^data: (.*)$/gm)].map(([, data]) => JSON.parse(data!) as Record<string, string>);
+    const changes = events.filter(({ event, check }) => event!.startsWith("check.") && check!.includes("exec"));
+    expect(changes.map(({ event }) => event).slice(-2)).toEqual(["check.failing", "check.passing"]);
+    expect(changes.at(-2)).toMatchObject({ group: "pool", check: "#1 exec /usr/bin/test", reason: "exit code 1" });
   });
 
   test("hooks heard of every VIP that was owned and released, in order", async () => {

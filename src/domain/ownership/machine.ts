@@ -11,7 +11,7 @@ import { announceAgain, arm, type Context, enter, mayClaim, note } from "./conte
 import { isLive, type Key, newKey, silentFor, viewOf } from "./key.js";
 import { Outbox } from "./outbox.js";
 import { Questions } from "./questions.js";
-import { keep, leave, letGo, nudge, relocate, takeBack } from "./releasing.js";
+import { fallSilent, keep, leave, letGo, nudge, relocate, takeBack } from "./releasing.js";
 import { memberClaims, settleRivalry } from "./rivals.js";
 import type { Answer, KeyPurpose, KeySpec, KeyState, KeyTimer, KeyView, OwnershipOutput, View } from "./types.js";
 
@@ -96,8 +96,9 @@ export class Ownership {
   /** The lease ran out (or the group held us dead): whatever we owned, others may own now. */
   lapse(now: Millis): void {
     for (const key of this.#keys.values()) {
-      if (key.state === "owned") key.doubtful = true;
-      if (key.state === "releasing") letGo(this.#ctx, key, "the lease ran out during the hand-over", now);
+      if (key.state === "owned" || key.state === "releasing") key.doubtful = true;
+      if (key.state === "releasing" && !silentFor(key))
+        fallSilent(this.#ctx, key, `the lease ran out during the hand-over to ${key.successor}`, now);
       if (key.state === "claiming") abort(this.#ctx, key, "the lease ran out during the claim", now);
     }
   }

@@ -55,8 +55,11 @@ export function leave(ctx: Context, key: Key, now: Millis): void {
   const successor = key.elected.owner;
   const { group } = key.spec;
   if (!ctx.view.linkUp(group)) letGo(ctx, key, "link is down", now);
-  else if (key.doubtful) letGo(ctx, key, "others took over while this host was silent", now);
-  else if (successor === null) {
+  else if (key.doubtful && successor === null) letGo(ctx, key, "nobody is elected any more", now);
+  else if (key.doubtful && key.state === "owned") {
+    key.successor = successor;
+    fallSilent(ctx, key, `others may have taken over while this host was silent: to ${successor}`, now);
+  } else if (successor === null) {
     if (ctx.view.withdrawn?.(group)) letGo(ctx, key, "its checks fail, and nobody is healthy: withdrawn", now);
     else if (ctx.stopping) letGo(ctx, key, "stopping, and nobody else is eligible", now);
     else key.reason = "nobody else is eligible";
@@ -77,6 +80,18 @@ export function leave(ctx: Context, key: Key, now: Millis): void {
   }
 }
 
+/**
+ * Silent at once, as after a hand-over that was seen, but still accepting for a while: whoever is elected may not have
+ * announced it yet, and clients send here until then.
+ */
+export function fallSilent(ctx: Context, key: Key, reason: string, now: Millis): void {
+  enter(ctx, key, "releasing", reason, now);
+  key.namedHeir = undefined;
+  for (const address of key.spec.addresses) key.evidenced.add(address);
+  ctx.out.silence(placesOf(key));
+  arm(ctx, key, "drop", now + ACCEPT_AFTER_SILENCE_MS);
+}
+
 /** The successor may have announced before we knew that it is elected. */
 export function useOldEvidence(ctx: Context, key: Key, now: Millis): void {
   if (key.heard === null || key.heard.member !== key.successor || now - key.heard.at > EVIDENCE_KEPT_MS) return;
@@ -95,7 +110,13 @@ export function takeBack(ctx: Context, key: Key, now: Millis): void {
     beginClaim(ctx, key, now);
     return;
   }
+  if (key.doubtful && ctx.view.missing()) {
+    letGo(ctx, key, "the lease ran out, and not all who may have taken over are there to tell", now);
+    beginClaim(ctx, key, now);
+    return;
+  }
   const unheard = key.evidenced.size > 0 || key.owesAnnouncement;
+  key.doubtful = false;
   key.evidenced.clear();
   key.successor = null;
   enter(ctx, key, "owned", "elected again before the hand-over was done", now);

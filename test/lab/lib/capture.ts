@@ -4,6 +4,7 @@
  */
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { SERVER_PORT } from "./host.js";
 import type { Lab } from "./lab.js";
 import { type Frame, readPcap } from "./pcap.js";
 import type { LabProcess } from "./processes.js";
@@ -28,16 +29,20 @@ export class Capture {
     readonly file: string,
   ) {}
 
-  static async start(lab: Lab): Promise<Capture> {
+  /** `traffic`: also the clients' datagrams, their answers and ICMP's errors. */
+  static async start(lab: Lab, { traffic = false }: { traffic?: boolean } = {}): Promise<Capture> {
     const file = path.join(lab.dir, `capture-${counter++}.pcap`);
-    const filter = "arp or (icmp6 and (ip6[40] = 135 or ip6[40] = 136))";
+    const voices = "arp or (icmp6 and (ip6[40] = 135 or ip6[40] = 136))";
+    const filter = traffic
+      ? `${voices} or udp port ${SERVER_PORT} or icmp[icmptype] = 3 or (icmp6 and ip6[40] = 1)`
+      : voices;
     const argv = [
       "tcpdump",
       "-i",
       "br0",
       "-n",
-      "-U",
-      "--immediate-mode",
+      // A wake-up a frame would cost the cores what the clients need.
+      ...(traffic ? ["-s", "128"] : ["-U", "--immediate-mode"]),
       "-Z",
       "root",
       "-B",
@@ -60,6 +65,8 @@ export class Capture {
 
   async stop(): Promise<readonly Frame[]> {
     await sleep(100);
+    // Without immediate mode the kernel hands over a block a second at the latest.
+    if (!this.process.child.spawnargs.includes("--immediate-mode")) await sleep(1100);
     await this.process.end("SIGTERM");
     if (!/^0 packets dropped by kernel/m.test(this.process.tail())) {
       throw new Error(`the capture lost frames: ${this.process.tail()}`);
@@ -83,7 +90,7 @@ export function voicesOf(frames: readonly Frame[], addresses: readonly string[])
       if (!wanted.has(frame.target)) continue;
       const kind = frame.destination === "ff02::1" ? "announcement" : "answer";
       voices.push({ atMs, address: frame.target, mac: frame.linkLayer ?? frame.from, kind });
-    } else if (wanted.has(frame.source) && frame.linkLayer !== null) {
+    } else if (frame.kind === "ns" && wanted.has(frame.source) && frame.linkLayer !== null) {
       voices.push({ atMs, address: frame.source, mac: frame.linkLayer, kind: "own-request" });
     }
   }

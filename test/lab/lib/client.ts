@@ -82,8 +82,12 @@ export class Client {
   }
 
   /** A datagram to each target every `intervalMs`, until `stop()` tells what was answered. */
-  probe(targets: readonly string[], intervalMs = 5): Promise<Prober> {
-    return Prober.start({ lab: this.lab, namespace: this.namespace, targets, intervalMs });
+  probe(
+    targets: readonly string[],
+    intervalMs = 5,
+    more: { readonly httpMs?: number; readonly via?: readonly string[] } = {},
+  ): Promise<Prober> {
+    return Prober.start({ lab: this.lab, namespace: this.namespace, targets, intervalMs, ...more });
   }
 
   /** ARP requests and multicast neighbour solicitations for each target every `intervalMs`, until the process ends. */

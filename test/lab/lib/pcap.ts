@@ -1,6 +1,6 @@
 /**
  * A reader of capture files (classic pcap, Ethernet) for the frames that the laws are about: ARP, neighbour
- * solicitations and advertisements. Our own eyes, apart from the product's: it shares no code with the addon.
+ * solicitations and advertisements, and the datagrams of clients. Our own eyes, apart from the product's: it shares no code with the addon.
  * Boundary: bytes in, values out; a cut-off last record is left out.
  */
 
@@ -29,6 +29,26 @@ export type Frame =
       readonly linkLayer: string | null;
       readonly solicited: boolean;
       readonly override: boolean;
+    }
+  | {
+      readonly kind: "udp";
+      readonly atMs: number;
+      readonly from: string;
+      readonly to: string;
+      readonly source: string;
+      readonly sourcePort: number;
+      readonly destination: string;
+      readonly destinationPort: number;
+      readonly payload: string;
+    }
+  | {
+      /** An ICMP error, of either family. */
+      readonly kind: "unreachable";
+      readonly atMs: number;
+      readonly from: string;
+      readonly to: string;
+      readonly source: string;
+      readonly destination: string;
     };
 
 export function readPcap(bytes: Buffer): readonly Frame[] {
@@ -65,8 +85,38 @@ function parseFrame(bytes: Buffer, atMs: number): Frame | null {
       target: ipv4(bytes, 38),
     };
   }
-  if (type === 0x86dd && bytes.length >= 78 && bytes[20] === 58) return parseNeighbour(bytes, ends);
-  return null;
+  if (type === 0x86dd && bytes.length >= 62) {
+    const between = { ...ends, source: ipv6(bytes, 22), destination: ipv6(bytes, 38) };
+    if (bytes[20] === 17) return parseUdp(bytes, 54, between);
+    if (bytes[20] !== 58) return null;
+    if (bytes[54] === 1) return { kind: "unreachable", ...between };
+    return bytes.length >= 78 ? parseNeighbour(bytes, ends) : null;
+  }
+  if (type !== 0x0800 || bytes.length < 42) return null;
+  const between = { ...ends, source: ipv4(bytes, 26), destination: ipv4(bytes, 30) };
+  const transport = 14 + (bytes[14]! & 0x0f) * 4;
+  if (bytes[23] === 17) return parseUdp(bytes, transport, between);
+  return bytes[23] === 1 && bytes[transport] === 3 ? { kind: "unreachable", ...between } : null;
+}
+
+interface Between {
+  readonly atMs: number;
+  readonly from: string;
+  readonly to: string;
+  readonly source: string;
+  readonly destination: string;
+}
+
+/** Not beyond the frame's own end: the wire pads short frames. */
+function parseUdp(bytes: Buffer, at: number, between: Between): Frame | null {
+  if (bytes.length < at + 8) return null;
+  return {
+    kind: "udp",
+    ...between,
+    sourcePort: bytes.readUInt16BE(at),
+    destinationPort: bytes.readUInt16BE(at + 2),
+    payload: bytes.toString("latin1", at + 8, Math.min(bytes.length, at + bytes.readUInt16BE(at + 4))),
+  };
 }
 
 function parseNeighbour(bytes: Buffer, ends: { atMs: number; to: string; from: string }): Frame | null {

@@ -14,17 +14,34 @@ export interface Gap {
   readonly lengthMs: number;
 }
 
+export interface Lost {
+  readonly seq: number;
+  readonly atMs: number;
+}
+
 export interface ProbeReport {
   readonly target: string;
   readonly sent: number;
   readonly answered: number;
-  /** Datagrams that nobody answered. */
+  /** The client's port. */
+  readonly by: number;
+  /** Datagrams that nobody answered; what was sent a moment ago is none of them. */
   readonly lost: number;
+  /** The first of them. */
+  readonly lostOnes: readonly Lost[];
   /** Datagrams that were answered more than once. */
   readonly twice: number;
   readonly maxGap: Gap;
   /** Who answered, in order, from when on (wall ms). */
   readonly servers: readonly { readonly name: string; readonly fromMs: number }[];
+  /** How late the prober itself was at worst: gaps of that size may be its own. */
+  readonly lateMs: number;
+  readonly http: {
+    readonly sent: number;
+    readonly ok: number;
+    readonly failed: readonly { readonly atMs: number; readonly reason: string }[];
+    readonly slowestMs: number;
+  };
 }
 
 export class Prober {
@@ -35,10 +52,14 @@ export class Prober {
     namespace: string;
     targets: readonly string[];
     intervalMs: number;
+    httpMs?: number;
+    /** Goes before the program (`chrt …`). */
+    via?: readonly string[];
   }): Promise<Prober> {
-    const { lab, namespace, targets, intervalMs } = options;
+    const { lab, namespace, targets, intervalMs, httpMs = 0, via = [] } = options;
     const script = path.join(ROOT, "test/lab/lib/prober.mjs");
-    const argv = [process.execPath, script, String(SERVER_PORT), String(intervalMs), ...targets];
+    const told = JSON.stringify({ port: SERVER_PORT, targets, intervalMs, httpMs });
+    const argv = [...via, process.execPath, script, told];
     const prober = lab.processes.spawn({ namespace, argv, logFile: path.join(lab.dir, "prober.log"), ipc: true });
     await message(prober, "ready");
     return new Prober(prober);
@@ -46,15 +67,24 @@ export class Prober {
 
   /** What happened since the start, while it goes on. */
   async peek(): Promise<readonly ProbeReport[]> {
-    const report = message(this.process, "report");
-    this.process.child.send("report");
-    return report;
+    return this.#ask("report");
+  }
+
+  /** Gaps count from now on: a program that has just started is late itself. */
+  mark(): void {
+    this.process.child.send("mark");
   }
 
   async stop(): Promise<readonly ProbeReport[]> {
-    const reports = await this.peek();
+    const reports = await this.#ask("finish");
     await this.process.end();
     return reports;
+  }
+
+  #ask(what: "report" | "finish"): Promise<readonly ProbeReport[]> {
+    const report = message(this.process, "report");
+    this.process.child.send(what);
+    return report;
   }
 }
 

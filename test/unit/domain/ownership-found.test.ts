@@ -64,6 +64,41 @@ function world(self = "a") {
   return { machine, states, heardAt, take, elect, answer, own, claim, fire, state, reason };
 }
 
+describe("ownership: found under real clients", () => {
+  it("a lapse during a hand-over silences at once and goes on accepting: the successor may not have announced it yet", () => {
+    const { machine, elect, own, state, take, fire } = world();
+    own(0);
+    elect("b", "a", 5000);
+    machine.flush();
+    machine.lapse(5010);
+    machine.setActive(false, 5010);
+    const done = machine.flush();
+    expect(done.map(({ kind }) => kind)).toContain("silence");
+    expect(done.map(({ kind }) => kind)).not.toContain("drop");
+    expect(state()).toBe("releasing");
+    fire(
+      "drop",
+      done.filter((one) => one.kind === "arm"),
+    );
+    expect(state()).toBe("standby");
+    expect(take("drop")).toHaveLength(1);
+  });
+
+  it("elected again after such a lapse, while a host is missing that may have taken over: claimed anew", () => {
+    const { machine, states, elect, own, state, take } = world();
+    own(0);
+    elect("b", "a", 5000);
+    machine.lapse(5010);
+    machine.setActive(false, 5010);
+    states.set("c", "dead");
+    machine.setActive(true, 5100);
+    machine.flush();
+    elect("a", "b", 5200);
+    expect(state()).toBe("claiming");
+    expect(take("own")).toEqual([]);
+  });
+});
+
 describe("ownership: found by the simulation", () => {
   it("an announcement that was heard before our own is no evidence against us", () => {
     const { machine, elect, own, state, take } = world();

@@ -322,6 +322,10 @@ describe("ownership: meeting again (law 8)", () => {
     lost.elect("b");
     expect(lost.kinds()).toEqual([]);
     lost.machine.setActive(true, 10_050);
+    // Still accepting: whoever is elected may not have announced it yet.
+    expect(lost.kinds()).toEqual(["silence"]);
+    expect(lost.key).toMatchObject({ state: "releasing", owner: "b" });
+    lost.machine.claimNoticed({ member: "b", round: 2, addresses: [V] }, 10_900);
     expect(lost.kinds()).toEqual(["silence", "drop"]);
     const kept = new World().own();
     kept.machine.lapse(10_000);
