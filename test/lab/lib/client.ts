@@ -52,7 +52,7 @@ export class Client {
     const argv = {
       "arping-habets": [HABETS, "-c", "2", "-w", "1", "-W", "0.2", "-r", "-i", "eth0", vip],
       "arping-iputils": [IPUTILS, "-b", "-c", "2", "-w", "1", "-I", "eth0", vip],
-      ndisc6: ["ndisc6", "-q", "-m", "-n", "-r", "1", "-w", "300", vip, "eth0"],
+      ndisc6: ["ndisc6", "-q", "-m", "-n", "-r", "3", "-w", "300", vip, "eth0"],
     }[asker];
     const ran = await run(["ip", "netns", "exec", this.namespace, ...argv], { timeoutMs: 5000 });
     if (ran.code > 2) throw new Error(`${argv.join(" ")}: ${ran.stderr.trim()}`);
