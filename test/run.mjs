@@ -19,6 +19,7 @@ const steps = [
   { name: "sim", run: () => vitest("sim", { limitMs: 240_000 }) },
   { name: "native", run: () => native({ limitMs: 240_000 }) },
   { name: "addon", run: () => vitest("addon", { limitMs: 240_000 }) },
+  { name: "sanitizers", run: () => sanitizers({ limitMs: 480_000 }) },
   { name: "lab", run: () => vitest("lab", { limitMs: 1_200_000 }) },
   { name: "clean", run: () => nothingLeftBehind() },
 ];
@@ -135,6 +136,27 @@ async function native({ limitMs }) {
   return { passed, failed, skipped: [] };
 }
 
+/**
+ * The addon's tests under ASan with UBSan, those where threads meet under TSan, and a moment of fuzzing; each counts as one
+ * test. `npm run test:asan`, `test:tsan` and `test:fuzz -- SECONDS` run all files, and longer.
+ */
+async function sanitizers({ limitMs }) {
+  const files = (...names) => names.map((name) => `test/addon/${name}.test.ts`);
+  const runs = {
+    asan: ["native/test/sanitize.sh", "address", ...files("lifecycle", "responder", "wire", "address-holder")],
+    tsan: ["native/test/sanitize.sh", "thread", ...files("lifecycle", "responder", "stalled")],
+    fuzz: ["native/test/fuzz.sh", "20"],
+  };
+  const result = { passed: 0, failed: [], skipped: [] };
+  for (const [name, argv] of Object.entries(runs)) {
+    if (interrupted) break;
+    const { code, late } = await spawned(["sh", ...argv], { limitMs });
+    if (code === 0) result.passed++;
+    else result.failed.push(`sanitizers: ${name}${late ? `, not finished within ${limitMs / 1000} s` : ""}`);
+  }
+  return result;
+}
+
 /** No lab without an owner may remain: sweeps what does, and counts that as a failure. */
 async function nothingLeftBehind() {
   const { code } = await spawned(["node", "--import", "tsx", "test/lab/sweep.ts"], { limitMs: 60_000 });
@@ -158,7 +180,7 @@ function wantedSteps() {
 async function main() {
   const wanted = wantedSteps();
   const begin = Date.now();
-  const problems = await setup();
+  const problems = await setup({ forTests: true });
   fs.mkdirSync(reports, { recursive: true });
   const total = { passed: 0, failed: problems.map((problem) => `build: ${problem}`), skipped: [] };
   const lines = [];

@@ -33,6 +33,12 @@ const packages = {
   libseccomp2: "Habets' arping",
 };
 
+/** What the tests need and the demo does not. The sanitizers' libraries come with g++. */
+const packagesOfTests = {
+  clang: "builds the fuzz target",
+  "libclang-rt-14-dev": "libFuzzer",
+};
+
 /**
  * Debian package -> the program inside, unpacked into .lab/tools/<package>: the arpings conflict with each other, and
  * prometheus, of which only promtool is wanted, would start a service.
@@ -113,9 +119,9 @@ function isInstalled(names) {
 }
 
 /** Installs what is missing; `apt-get update` at most once. */
-async function debianPackages() {
-  const has = isInstalled(Object.keys(packages));
-  const missing = Object.keys(packages).filter((name) => !has(name));
+async function debianPackages(wanted) {
+  const has = isInstalled(Object.keys(wanted));
+  const missing = Object.keys(wanted).filter((name) => !has(name));
   const toUnpack = Object.entries(unpacked).filter(([name, file]) => !fs.existsSync(path.join(toolsDir, name, file)));
   if (missing.length === 0 && toUnpack.length === 0) return;
 
@@ -128,7 +134,7 @@ async function debianPackages() {
     await timed(`installing Debian packages: ${missing.join(", ")}`, () =>
       quietly("apt-install", ["apt-get", "-q", "-y", "--no-install-recommends", "install", ...missing], {
         env,
-        hint: `${offline} (wanted: ${missing.map((name) => `${name}, ${packages[name]}`).join("; ")})`,
+        hint: `${offline} (wanted: ${missing.map((name) => `${name}, ${wanted[name]}`).join("; ")})`,
       }),
     );
   }
@@ -255,11 +261,11 @@ async function builds() {
  * Everything, in order. Throws SetupProblem with one clear sentence. A build that fails is returned instead, so that
  * the test runner can count it and go on.
  */
-export async function setup() {
+export async function setup({ forTests = false } = {}) {
   const begin = Date.now();
   checkMachine();
   fs.mkdirSync(cache, { recursive: true });
-  await debianPackages();
+  await debianPackages(forTests ? { ...packages, ...packagesOfTests } : packages);
   await npmPackages();
   const problems = await builds();
   if (problems.length === 0) say(`ready (${((Date.now() - begin) / 1000).toFixed(1)} s)`);

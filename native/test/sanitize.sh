@@ -10,7 +10,7 @@ trap 'rm -rf "$work"' EXIT
 mkdir -p "$work/native" "$work/test" "$work/reports"
 cp -r "$root/native/src" "$root/native/binding.gyp" "$work/native/"
 cp -r "$root/src" "$root/package.json" "$root/tsconfig.json" "$root/vitest.config.ts" "$work/"
-cp -r "$root/test/addon" "$work/test/"
+cp -r "$root/test/addon" "$root/test/bench" "$root/test/lab" "$work/test/"
 ln -s "$root/node_modules" "$work/node_modules"
 
 case "$kind" in
@@ -30,7 +30,7 @@ export TSAN_OPTIONS="ignore_noninstrumented_modules=1:report_signal_unsafe=0:log
 
 echo "building the addon with -fsanitize=$flags in $work"
 # By npm, which knows where Node's headers lie (nodedir).
-(cd "$root" && npm exec -- node-gyp rebuild -C "$work/native" -- -Dsanitize="$flags") >"$work/build.log" 2>&1 || {
+(cd "$root" && JOBS=max npm exec -- node-gyp rebuild -C "$work/native" -- -Dsanitize="$flags") >"$work/build.log" 2>&1 || {
   cat "$work/build.log"
   exit 1
 }

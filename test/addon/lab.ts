@@ -3,7 +3,9 @@
  * tests. Boundary: names begin with `nat-` and the process's id; nothing outside of them is touched.
  */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
-import { rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { ResponderEvent } from "../../src/ports.js";
@@ -15,6 +17,18 @@ export const addonEnv: NodeJS.ProcessEnv =
     ? process.env
     : { ...process.env, LD_PRELOAD: process.env.VIPD_TEST_PRELOAD };
 export const sleep = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
+
+let generator: string | null = null;
+/** The bench's load generator, built once a process. */
+function builtGenerator(): string {
+  if (generator !== null) return generator;
+  const work = mkdtempSync(join(tmpdir(), "vipd-generator-"));
+  process.once("exit", () => rmSync(work, { recursive: true, force: true }));
+  const source = fileURLToPath(new URL("../bench/responder-generator.cc", import.meta.url));
+  execFileSync("g++", ["-std=c++17", "-O2", "-o", join(work, "generator"), source]);
+  generator = join(work, "generator");
+  return generator;
+}
 
 export class Lab {
   readonly #prefix = `nat-${process.pid}-`;
@@ -83,35 +97,59 @@ for frame in sys.argv[1:]: s.send(bytes.fromhex(frame))`;
 
   /** What a host's eth0 saw while `during` ran, as `tcpdump -r` reads it back from the file, a frame a line. */
   async captured(n: number, filter: string, during: () => Promise<void>): Promise<string[]> {
-    const file = `/tmp/${this.#prefix}${n}.pcap`;
-    const args = [
-      "netns",
-      "exec",
-      `${this.#prefix}h${n}`,
-      "tcpdump",
-      "--immediate-mode",
-      "-i",
-      "eth0",
-      "-U",
-      "-w",
-      file,
-      filter,
-    ];
-    const child = spawn("ip", args, { stdio: ["ignore", "ignore", "pipe"] });
-    await new Promise<void>((listening) => child.stderr!.on("data", (text) => /listening/.test(text) && listening()));
-    await during();
-    await sleep(100);
-    const ended = new Promise((done) => child.once("exit", done));
-    child.kill("SIGINT");
-    await ended;
-    const text = execFileSync("tcpdump", ["-r", file, "-n", "-e", "-t", "-vv"], { encoding: "utf8", stdio: "pipe" });
-    rmSync(file, { force: true });
+    const bytes = await this.pcap(n, filter, during);
+    const args = ["-r", "-", "-n", "-e", "-t", "-vv"];
+    const text = execFileSync("tcpdump", args, { input: bytes, encoding: "utf8", stdio: "pipe", maxBuffer: 2 ** 26 });
     return text.replaceAll(/\n\s+/g, " ").trim().split("\n");
   }
 
+  /** The same as the file's bytes. A frame that tcpdump was too slow for is an error. */
+  async pcap(n: number, filter: string, during: () => Promise<void>): Promise<Buffer> {
+    const file = `/tmp/${this.#prefix}${n}.pcap`;
+    const tcpdump = ["tcpdump", "--immediate-mode", "-B", "65536", "-i", "eth0", "-U", "-w", file, filter];
+    const child = spawn("ip", ["netns", "exec", `${this.#prefix}h${n}`, ...tcpdump], {
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    let said = "";
+    await new Promise<void>((listening) =>
+      child.stderr!.on("data", (text) => {
+        said += text;
+        if (/listening/.test(said)) listening();
+      }),
+    );
+    await during();
+    await sleep(100);
+    const ended = new Promise((done) => child.once("close", done));
+    child.kill("SIGINT");
+    await ended;
+    const bytes = readFileSync(file);
+    rmSync(file, { force: true });
+    if (!/^0 packets dropped by kernel/m.test(said)) throw new Error(`the capture lost frames: ${said}`);
+    return bytes;
+  }
+
+  /** Asks for an address by the bench's generator, on core 0: what it prints. */
+  async load(n: number, mode: "closed" | "flat", address: string, seconds: number): Promise<Record<string, number>> {
+    const family = address.includes(":") ? "ns" : "arp";
+    const child = this.start(n, `taskset -c 0 ${builtGenerator()} eth0 ${family} ${mode} ${address} ${seconds}`);
+    let text = "";
+    child.stdout!.on("data", (chunk) => {
+      text += chunk;
+    });
+    await new Promise((done) => child.once("close", done));
+    return JSON.parse(text);
+  }
+
+  /** Runs `ip` commands in one go. */
+  batch(namespace: string, commands: readonly string[]): void {
+    const args = ["-n", this.#prefix + namespace, "-batch", "-"];
+    execFileSync("ip", args, { input: commands.join("\n"), stdio: ["pipe", "ignore", "pipe"] });
+  }
+
   /** Runs a program inside, without waiting. */
-  start(n: number, command: string): ChildProcess {
-    return spawn("ip", ["netns", "exec", `${this.#prefix}h${n}`, ...command.split(" ")], {
+  start(n: number, command: string | readonly string[]): ChildProcess {
+    const argv = typeof command === "string" ? command.split(" ") : command;
+    return spawn("ip", ["netns", "exec", `${this.#prefix}h${n}`, ...argv], {
       stdio: ["ignore", "pipe", "inherit"],
     });
   }

@@ -56,6 +56,7 @@ describe("the responder", () => {
     await sleep(400);
     host.child.kill("SIGCONT");
     expect([...asked, ...lab.asked(2, V4)]).toEqual([]);
+    await host.event("lease-lapsed");
     expect((await host.call("stats")).replies).toBe(0);
     expect(host.events.filter((event) => event.kind === "lease-lapsed")).toHaveLength(1);
   });

@@ -10,7 +10,7 @@
 
 namespace vipd {
 
-LoopWatch* LoopWatch::start(Napi::Env env, int fd, std::function<void(int)> on_ready) {
+void LoopWatch::start(Napi::Env env, int fd, LoopWatch*& owners, std::function<void(int)> on_ready) {
   uv_loop_t* loop = nullptr;
   if (napi_get_uv_event_loop(env, &loop) != napi_ok) throw Napi::Error::New(env, "ECANCELED: no event loop");
   auto watch = std::unique_ptr<LoopWatch>(new LoopWatch());
@@ -18,9 +18,10 @@ LoopWatch* LoopWatch::start(Napi::Env env, int fd, std::function<void(int)> on_r
   watch->poll_.data = watch.get();
   if (const int error = uv_poll_init(loop, &watch->poll_, fd)) throw Napi::Error::New(env, uv_err_name(error));
   LoopWatch* self = watch.release();
+  self->owners_ = &owners;
+  owners = self;
   napi_add_async_cleanup_hook(env, leaving, self, &self->hook_);
   self->want(UV_READABLE);
-  return self;
 }
 
 void LoopWatch::want(int events) { uv_poll_start(&poll_, events, ready); }
@@ -28,6 +29,8 @@ void LoopWatch::want(int events) { uv_poll_start(&poll_, events, ready); }
 void LoopWatch::close() {
   if (closing_) return;
   closing_ = true;
+  // The owner is finalized after the environment's hooks have run, when this is deleted already.
+  *owners_ = nullptr;
   uv_poll_stop(&poll_);
   uv_close(reinterpret_cast<uv_handle_t*>(&poll_), [](uv_handle_t* handle) {
     auto* self = static_cast<LoopWatch*>(handle->data);
@@ -90,7 +93,7 @@ class Datagrams : public Napi::ObjectWrap<Datagrams> {
     if (const int error = socket_.open(to_ip(info[0]), v6, static_cast<uint16_t>(port))) {
       throw Napi::Error::New(env, errno_name(error));
     }
-    watch_ = LoopWatch::start(env, socket_.fd(), [this](int events) { ready(events); });
+    LoopWatch::start(env, socket_.fd(), watch_, [this](int events) { ready(events); });
     // Alive as long as it is open, whoever forgets it.
     Ref();
     return Napi::Number::New(env, socket_.port());
@@ -162,7 +165,6 @@ class Datagrams : public Napi::ObjectWrap<Datagrams> {
   void shut() {
     if (watch_ == nullptr) return;
     watch_->close();
-    watch_ = nullptr;
     socket_.close();
   }
 
@@ -191,7 +193,7 @@ class Alarm : public Napi::ObjectWrap<Alarm> {
     on_due_ = Napi::Persistent(info[0].As<Napi::Function>());
     timer_ = Fd(::timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC));
     if (!timer_.valid()) throw Napi::Error::New(info.Env(), errno_name(errno) + ": timerfd_create");
-    watch_ = LoopWatch::start(info.Env(), timer_.get(), [this](int) { due(); });
+    LoopWatch::start(info.Env(), timer_.get(), watch_, [this](int) { due(); });
     Ref();
   }
 
@@ -217,7 +219,6 @@ class Alarm : public Napi::ObjectWrap<Alarm> {
   void shut() {
     if (watch_ == nullptr) return;
     watch_->close();
-    watch_ = nullptr;
     timer_.reset();
   }
 

@@ -12,7 +12,8 @@ namespace vipd {
 /** A descriptor in node's event loop. Closes itself before the environment goes; deletes itself once libuv has let go. */
 class LoopWatch {
  public:
-  static LoopWatch* start(Napi::Env env, int fd, std::function<void(int)> on_ready);
+  /** `owners` is the owner's pointer to it: null again as soon as it closes, whoever closed it. */
+  static void start(Napi::Env env, int fd, LoopWatch*& owners, std::function<void(int)> on_ready);
   /** UV_READABLE, perhaps with UV_WRITABLE. */
   void want(int events);
   /** The descriptor may be closed after it. */
@@ -26,6 +27,7 @@ class LoopWatch {
   uv_poll_t poll_{};
   std::function<void(int)> on_ready_;
   napi_async_cleanup_hook_handle hook_ = nullptr;
+  LoopWatch** owners_ = nullptr;
   bool closing_ = false;
 };
 
