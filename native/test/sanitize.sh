@@ -29,8 +29,11 @@ export UBSAN_OPTIONS="print_stacktrace=1:log_path=$work/reports/ubsan"
 export TSAN_OPTIONS="ignore_noninstrumented_modules=1:report_signal_unsafe=0:log_path=$work/reports/tsan"
 
 echo "building the addon with -fsanitize=$flags in $work"
-# By npm, which knows where Node's headers lie (nodedir).
-(cd "$root" && JOBS=max npm exec -- node-gyp rebuild -C "$work/native" -- -Dsanitize="$flags") >"$work/build.log" 2>&1 || {
+# Node's own headers where they came with Node; else node-gyp fetches them.
+prefix="$(node -p 'path.resolve(path.dirname(fs.realpathSync(process.execPath)), "..")')"
+nodedir=""
+[ -e "$prefix/include/node/node_api.h" ] && nodedir="--nodedir=$prefix"
+(cd "$root" && JOBS=max npm exec -- node-gyp rebuild -C "$work/native" $nodedir -- -Dsanitize="$flags") >"$work/build.log" 2>&1 || {
   cat "$work/build.log"
   exit 1
 }
