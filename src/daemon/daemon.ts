@@ -2,7 +2,9 @@
  * The assembly: makes the adapters, wires them to the engine, starts and stops them in order. Purpose: who exists, and in
  * which order. Boundary: no decisions of the protocol; those are the group's.
  */
+
 import { randomBytes, randomInt } from "node:crypto";
+import { setTimeout as wait } from "node:timers/promises";
 import { createAddressHolder } from "../adapters/address-holder.js";
 import { createAlarm, createClock } from "../adapters/clock.js";
 import { MemberlistTransport, transportPacketBudget } from "../adapters/gossip-transport.js";
@@ -48,6 +50,8 @@ const HOST_CHANGED_AFTER_MS = 100;
 /** A stop hands over within this; then it goes, whoever has not taken over. */
 const HAND_OVER_MAX_MS = 5000;
 const GOODBYE_MAX_MS = 500;
+/** The kernel takes 13 s and more to remove ten thousand IPv6 addresses; the unit's TimeoutStopSec leaves room for all three. */
+const DROP_MAX_MS = 30_000;
 const STRICT_ARP_CHECK_MS = 10_000;
 
 export class Daemon {
@@ -71,6 +75,7 @@ export class Daemon {
   #reloading: Promise<unknown> = Promise.resolve();
   /** Undone in reverse order at the end, or when the start fails half-way. */
   readonly #undo: (() => Promise<void>)[] = [];
+  #leftOnLo = false;
   #config: Config;
   #settings: GroupSettings;
   #hostTimer: NodeJS.Timeout | undefined;
@@ -193,7 +198,8 @@ export class Daemon {
     await this.#runDir.acquire();
     this.#undo.push(() => this.#runDir.release());
     await this.#strictArp.start();
-    this.#undo.push(() => this.#strictArp.restore());
+    // Never while a VIP stands on lo: the kernel would answer for it.
+    this.#undo.push(async () => (this.#leftOnLo ? undefined : this.#strictArp.restore()));
     await this.#responder.start((events) => this.#engine.responderEvents(events));
     this.#undo.push(() => this.#responder.stop());
     const swept = await this.#holder.sweep();
@@ -340,10 +346,17 @@ export class Daemon {
     }
   }
 
-  /** Silent first, then off lo. */
+  /** Silent first, then off lo, for a bounded time: what is left then runs out with its lifetime, or is swept by the unit. */
   async #dropHeld(): Promise<void> {
     this.#responder.lease(Number.NEGATIVE_INFINITY);
-    await this.#holder.drop(this.#holder.held());
+    const stopped = new AbortController();
+    const late = wait(DROP_MAX_MS, true, { signal: stopped.signal }).catch(() => false);
+    // Ends after the removals that were asked for before, too; the responder's stop cancels what is left.
+    const dropped = this.#holder.drop(this.#holder.held()).then(() => false);
+    this.#leftOnLo = await Promise.race([dropped, late]).finally(() => stopped.abort());
+    dropped.catch(() => {});
+    const text = "some VIPs are left on lo: they run out within a minute; strict ARP stays until `vipd sweep`";
+    if (this.#leftOnLo) this.#log.write("warn", "vip.drop-cut", { afterMs: DROP_MAX_MS }, text);
   }
 
   /** Fed while the control plane turns; a loop that is stuck, or a group that is not driven, starves it. */

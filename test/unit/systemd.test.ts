@@ -59,7 +59,7 @@ describe("the unit", () => {
 
   test("stops later than the network and gives the hand-over more time than it needs", () => {
     expect(values("After")).toEqual(["network-online.target"]);
-    expect(values("TimeoutStopSec")).toEqual(["20s"]);
+    expect(values("TimeoutStopSec")).toEqual(["45s"]);
     expect(values("KillMode")).toEqual(["mixed"]);
   });
 });

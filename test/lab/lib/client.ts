@@ -10,7 +10,7 @@ import type { LabProcess } from "./processes.js";
 import { ROOT, run, sh } from "./shell.js";
 
 const HABETS = path.join(ROOT, ".lab/tools/arping/usr/sbin/arping");
-const IPUTILS = path.join(ROOT, ".lab/tools/iputils-arping/usr/bin/arping");
+export const IPUTILS = path.join(ROOT, ".lab/tools/iputils-arping/usr/bin/arping");
 const MAC = /(?:[0-9a-f]{2}:){5}[0-9a-f]{2}/gi;
 
 export interface Neighbour {
