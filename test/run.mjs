@@ -11,7 +11,7 @@ import { cache, root, setup } from "./setup.mjs";
 const ci = process.env.CI === "true" || process.env.CI === "1";
 const reports = path.join(cache, "reports");
 
-/** One step: its name, and what it returns: { passed, failed: [names], skipped: [names], note }. */
+/** One step: its name, and what it returns: { passed, failed: [names], skipped: [names], note }. `onlyIfNamed`: not without --only. */
 const steps = [
   { name: "lint", run: () => command("lint", ["npx", "biome", "check", "--error-on-warnings", "."]) },
   { name: "typecheck", run: () => command("typecheck", ["npx", "tsc", "--noEmit", "-p", "tsconfig.json"]) },
@@ -19,7 +19,7 @@ const steps = [
   { name: "sim", run: () => vitest("sim", { limitMs: 240_000 }) },
   { name: "native", run: () => native({ limitMs: 240_000 }) },
   { name: "addon", run: () => vitest("addon", { limitMs: 240_000 }) },
-  { name: "sanitizers", run: () => sanitizers({ limitMs: 480_000 }) },
+  { name: "sanitizers", run: () => sanitizers({ limitMs: 480_000 }), onlyIfNamed: true },
   { name: "lab", run: () => vitest("lab", { limitMs: 1_200_000 }) },
   { name: "clean", run: () => nothingLeftBehind() },
 ];
@@ -165,7 +165,7 @@ async function nothingLeftBehind() {
 
 function wantedSteps() {
   const args = process.argv.slice(2);
-  if (args.length === 0) return steps;
+  if (args.length === 0) return steps.filter((step) => !step.onlyIfNamed);
   const only = args[0]?.startsWith("--only=") ? args[0].slice("--only=".length) : args[0] === "--only" ? args[1] : "";
   const names = (only ?? "").split(",").filter(Boolean);
   const unknown = names.filter((name) => !steps.some((step) => step.name === name));
