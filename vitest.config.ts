@@ -44,7 +44,7 @@ export default defineConfig({
       {
         test: {
           name: "soak",
-          include: SOAK,
+          include: [...SOAK, "test/chaos/**/*.test.ts"],
           environment: "node",
           pool: "forks",
           fileParallelism: false,

@@ -7,12 +7,14 @@ import * as path from "node:path";
 import type { LabHost } from "../lab/lib/host.js";
 import { Lab } from "../lab/lib/lab.js";
 import type { LabProcess } from "../lab/lib/processes.js";
-import { sleep, until } from "../lab/lib/shell.js";
+import { shQuiet, sleep, until } from "../lab/lib/shell.js";
 
 export interface KeepalivedOptions {
   readonly hosts: number;
   readonly intervalMs: number;
   readonly realTime: boolean;
+  readonly clients?: number;
+  readonly vips?: number;
 }
 
 export class Keepalived {
@@ -24,7 +26,8 @@ export class Keepalived {
   ) {}
 
   static async start(options: KeepalivedOptions): Promise<Keepalived> {
-    const lab = await Lab.create({ hosts: options.hosts, clients: 0, v4: 1, v6: 0, servers: false });
+    const { hosts, clients = 0, vips = 1 } = options;
+    const lab = await Lab.create({ hosts, clients, v4: vips, v6: 0, servers: clients > 0 });
     const rival = new Keepalived(lab, options);
     for (const host of lab.hosts) rival.#run(host);
     await rival.master();
@@ -40,6 +43,24 @@ export class Keepalived {
     const [master] = holders();
     if (master === undefined) throw new Error("no keepalived is master");
     return master;
+  }
+
+  /** Both processes of it: the one that was started, and the one that speaks VRRP. */
+  signal(host: LabHost, signal: NodeJS.Signals): void {
+    const parent = this.#running.get(host);
+    if (parent === undefined || !parent.running) return;
+    const children = fs.readFileSync(`/proc/${parent.pid}/task/${parent.pid}/children`, "utf8").trim();
+    for (const pid of [parent.pid, ...children.split(" ").filter(Boolean).map(Number)]) process.kill(pid, signal);
+  }
+
+  /** What it left on the interface goes, as at a boot or by a package's stop hook, and it starts anew. */
+  startAgain(host: LabHost): void {
+    for (const vip of this.lab.vips) shQuiet("ip", "-n", host.namespace, "addr", "del", `${vip}/32`, "dev", "eth0");
+    this.#run(host);
+  }
+
+  async stop(host: LabHost): Promise<void> {
+    await this.#running.get(host)?.end("SIGTERM");
   }
 
   /** Ends it where it was cut off, and starts it again with its cable plugged. */

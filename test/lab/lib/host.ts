@@ -31,7 +31,9 @@ export class LabHost {
   readonly dir: string;
   readonly configFile: string;
   readonly socket: string;
-  readonly logFile: string;
+  logFile: string;
+  /** The daemon's output goes there instead of into its log file. */
+  outputTo: string | undefined;
   config: RawConfig;
 
   constructor(
@@ -87,6 +89,7 @@ export class LabHost {
       namespace: this.namespace,
       argv,
       logFile: this.logFile,
+      outputTo: this.outputTo,
       env: blockable ? { NODE_OPTIONS: `--import=${path.join(LIB, "block-loop.mjs")}` } : {},
       detached: this.lab.keep,
     });

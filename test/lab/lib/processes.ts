@@ -17,6 +17,8 @@ export interface SpawnOptions {
   readonly argv: readonly string[];
   /** stdout and stderr are appended to it. */
   readonly logFile: string;
+  /** They go there instead (a pipe that somebody reads); `logFile` is then what that one writes. */
+  readonly outputTo?: string | undefined;
   readonly env?: Readonly<Record<string, string>>;
   /** Opens Node's message channel to the child. */
   readonly ipc?: boolean;
@@ -75,8 +77,8 @@ export class LabProcess {
 export class Processes {
   readonly #living = new Set<LabProcess>();
 
-  spawn({ namespace, argv, logFile, env = {}, ipc = false, detached = false }: SpawnOptions): LabProcess {
-    const log = fs.openSync(logFile, "a");
+  spawn({ namespace, argv, logFile, outputTo, env = {}, ipc = false, detached = false }: SpawnOptions): LabProcess {
+    const log = fs.openSync(outputTo ?? logFile, "a");
     const child = spawn("ip", ["netns", "exec", namespace, ...argv], {
       stdio: ipc ? ["ignore", log, log, "ipc"] : ["ignore", log, log],
       env: { ...process.env, ...env },
