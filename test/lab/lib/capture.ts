@@ -41,8 +41,11 @@ export class Capture {
       "-i",
       "br0",
       "-n",
+      // The ring's slots are as long as the longest frame that is kept: short ones make many.
+      "-s",
+      "256",
       // A wake-up a frame would cost the cores what the clients need.
-      ...(traffic ? ["-s", "128"] : ["-U", "--immediate-mode"]),
+      ...(traffic ? [] : ["-U", "--immediate-mode"]),
       "-Z",
       "root",
       "-B",
