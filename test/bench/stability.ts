@@ -18,6 +18,7 @@ All profiles run at the same time.
 `;
 /** From one stall to the next: at least this, and as much again at random. */
 const BETWEEN_STALLS_MS = 2000;
+const WARNINGS_SHOWN = 12;
 
 interface Options {
   readonly hosts: number;
@@ -58,6 +59,8 @@ async function watch(profile: ProfileName, lab: Lab, options: Options) {
       cpuPercent: usedMs.map((ms) => Math.round((ms / took) * 10_000) / 100),
     };
     process.stdout.write(`${JSON.stringify(result)}\n`);
+    const warnings = said.flatMap((text) => text.split("\n").filter((line) => line.includes('"level":"warn"')));
+    for (const line of warnings.slice(0, WARNINGS_SHOWN)) process.stderr.write(`  ${line}\n`);
     return result;
   };
 }
