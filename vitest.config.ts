@@ -15,6 +15,7 @@ export default defineConfig({
           include: ["test/addon/**/*.test.ts"],
           environment: "node",
           pool: "forks",
+          fileParallelism: false,
           testTimeout: 30_000,
         },
       },

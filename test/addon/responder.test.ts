@@ -102,7 +102,8 @@ describe("the responder", () => {
     await watcher.call("setInterfaces", ["eth0"]);
     await watcher.call("watch", [{ address: V6, interface: "eth0" }]);
     await owner.own([V6]);
-    await owner.announce([V6]);
+    // More than once: the watcher's thread may not have heard yet for what it is to listen.
+    await owner.announce([V6], [0, 500, 1000]);
     expect(await watcher.event("claim")).toMatchObject({ address: V6, mac: mac(2), yielded: false });
   });
 
