@@ -4,12 +4,16 @@
  */
 import { isIP } from "node:net";
 
-/** True for an IP literal, `localhost`, and the name that is listened on; true without the header (no browser omits it). */
-export function isHostAllowed(header: string | undefined, listenHost: string): boolean {
+/**
+ * True for an IP literal, `localhost`, and the names given (what is listened on, and the host's own, with and without its domain);
+ * true without the header (no browser omits it).
+ */
+export function isHostAllowed(header: string | undefined, names: readonly string[]): boolean {
   if (header === undefined) return true;
   const host = hostOf(header);
   if (host === null) return false;
-  return isIP(host) !== 0 || host === "localhost" || host === listenHost.toLowerCase();
+  if (isIP(host) !== 0 || host === "localhost") return true;
+  return names.some((name) => host === name.toLowerCase() || host === name.toLowerCase().split(".", 1)[0]);
 }
 
 /** `name:port`, `1.2.3.4:port`, `[::1]:port` without the port; null if it is none of these. */

@@ -3,12 +3,16 @@
  * Unix socket, whose file mode decides who may. Boundary: shows snapshots and calls handlers that it is given; decides
  * nothing. Everything a client can hold on to is bounded: connections, headers, bodies, time, unread bytes.
  */
+import { createHash } from "node:crypto";
 import { chmod } from "node:fs/promises";
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, ListenOptions } from "node:net";
+import { hostname } from "node:os";
 import type { Clock, StatusSnapshot } from "../ports.js";
+import { boundConnections, boundReading, type ConnectionBounds } from "./http-connections.js";
 import { type EventFeed, EventStreams } from "./http-events.js";
 import { isHostAllowed } from "./http-guard.js";
+import { OPENAPI } from "./http-openapi.js";
 import { PAGE, PAGE_CSP } from "./http-page.js";
 import { View } from "./http-view.js";
 
@@ -32,6 +36,8 @@ export interface HttpOptions {
   readonly events: EventFeed;
   /** By path: `{ "/reload": … }`; POST on the Unix socket. */
   readonly control: Readonly<Record<string, ControlHandler>>;
+  /** An answer has to be read within this; default 30 s. */
+  readonly answerMs?: number;
 }
 
 export interface Http {
@@ -50,6 +56,7 @@ const HEADER_BYTES_MAX = 8 * 1024;
 const BODY_BYTES_MAX = 64 * 1024;
 const REQUEST_TIMEOUT_MS = 10_000;
 const IDLE_TIMEOUT_MS = 15_000;
+const ANSWER_MS = 30_000;
 const STOP_GRACE_MS = 300;
 
 const JSON_TYPE = "application/json; charset=utf-8";
@@ -59,9 +66,12 @@ const COMMON_HEADERS = {
   "X-Content-Type-Options": "nosniff",
   "Referrer-Policy": "no-referrer",
   "Cross-Origin-Resource-Policy": "same-origin",
+  // What is no page must not act as one either.
+  "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+  "X-Frame-Options": "DENY",
 } as const;
 
-type Refusal = "host" | "too-many-readers" | "slow-reader" | "malformed" | "body-too-large";
+type Refusal = "host" | "too-many-readers" | "too-many-connections" | "slow-reader" | "malformed" | "body-too-large";
 
 export function createHttp(options: HttpOptions): Http {
   return new HttpSide(options);
@@ -70,6 +80,7 @@ export function createHttp(options: HttpOptions): Http {
 class HttpSide implements Http {
   readonly #options: HttpOptions;
   readonly #view: View;
+  readonly #bounds: ConnectionBounds;
   readonly #tcp: Server;
   readonly #unix: Server;
   readonly #tcpStreams: EventStreams;
@@ -80,16 +91,22 @@ class HttpSide implements Http {
   constructor(options: HttpOptions) {
     this.#options = options;
     this.#view = new View(options);
+    this.#bounds = {
+      connectionsMax: CONNECTIONS_MAX,
+      answerMs: options.answerMs ?? ANSWER_MS,
+      onRefused: (reason) => this.#refuse(reason),
+    };
+    const names = [options.listen.host, hostname()];
     // Counted apart, so that readers over TCP cannot lock out the one who holds the control socket.
     this.#tcpStreams = this.#streams();
     this.#unixStreams = this.#streams();
     this.#tcp = this.#server((request, response) => {
-      if (isHostAllowed(request.headers.host, options.listen.host)) {
+      if (isHostAllowed(request.headers.host, names)) {
         return this.#read(request, response, this.#tcpStreams);
       }
       this.#refuse("host");
       // 421: "the server is not able to produce a response for this authority" (RFC 9110, section 15.5.20).
-      fail(response, 421, "ask with an IP address, localhost, or the address of status.listen as Host");
+      fail(response, 421, "ask with an IP address, localhost, this host's name, or that of status.listen as Host");
     });
     this.#unix = this.#server((request, response) => {
       const path = pathOf(request);
@@ -166,6 +183,7 @@ class HttpSide implements Http {
         response.on("finish", () => {
           this.#requests.set(response.statusCode, (this.#requests.get(response.statusCode) ?? 0) + 1);
         });
+        response.on("prefinish", () => boundReading(response, this.#bounds));
         try {
           listener(request, response);
         } catch (error) {
@@ -173,7 +191,7 @@ class HttpSide implements Http {
         }
       },
     );
-    server.maxConnections = CONNECTIONS_MAX;
+    boundConnections(server, this.#bounds);
     server.timeout = IDLE_TIMEOUT_MS;
     server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
       this.#refuse("malformed");
@@ -188,13 +206,14 @@ class HttpSide implements Http {
     const path = pathOf(request);
     if (request.method !== "GET" && request.method !== "HEAD") {
       const hint = "read-only here: what changes something is served on the Unix socket of status.socket";
-      fail(response, 405, hint, { Allow: "GET, HEAD" });
+      // A body may follow, of any length: nobody will read it.
+      fail(response, 405, hint, { Allow: "GET, HEAD", Connection: "close" });
     } else if (!READ_PATHS.has(path)) {
       fail(response, 404, `no such path; there are ${[...READ_PATHS].join(", ")}`);
     } else if (path === "/events") {
       this.#stream(request, response, streams);
     } else {
-      this.#answer(path, response).catch((error) => failInside(response, error));
+      this.#answer(path, request, response).catch((error) => failInside(response, error));
     }
   }
 
@@ -208,12 +227,13 @@ class HttpSide implements Http {
     }
   }
 
-  async #answer(path: string, response: ServerResponse): Promise<void> {
+  async #answer(path: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
     switch (path) {
       case "/":
         response.setHeader("Content-Security-Policy", PAGE_CSP);
-        response.setHeader("X-Frame-Options", "DENY");
-        return send(response, 200, "text/html; charset=utf-8", [PAGE]);
+        return sendFixed(request, response, "text/html; charset=utf-8", PAGE);
+      case "/openapi.json":
+        return sendFixed(request, response, JSON_TYPE, CONTRACT);
       case "/status":
         return send(response, 200, JSON_TYPE, await this.#view.status());
       case "/metrics":
@@ -252,7 +272,17 @@ class HttpSide implements Http {
   }
 }
 
-const READ_PATHS: ReadonlySet<string> = new Set(["/", "/status", "/healthz", "/readyz", "/metrics", "/events"]);
+const READ_PATHS: ReadonlySet<string> = new Set([
+  "/",
+  "/status",
+  "/healthz",
+  "/readyz",
+  "/metrics",
+  "/events",
+  "/openapi.json",
+]);
+
+const CONTRACT = json(OPENAPI);
 
 const CLIENT_ERRORS: Readonly<Record<string, string>> = {
   HPE_HEADER_OVERFLOW: "431 Request Header Fields Too Large",
@@ -274,6 +304,16 @@ function send(response: ServerResponse, status: number, type: string, slices: re
   // The slices are shared among readers, so a slow one holds references, not copies; the idle timeout ends it.
   for (const slice of slices) response.write(slice);
   response.end();
+}
+
+/** What changes with the program only: kept by the client, and asked for again without being sent again. */
+function sendFixed(request: IncomingMessage, response: ServerResponse, type: string, body: Buffer): void {
+  const tag = `"${createHash("sha256").update(body).digest("base64url").slice(0, 22)}"`;
+  response.setHeader("Cache-Control", "no-cache");
+  response.setHeader("ETag", tag);
+  const known = (request.headers["if-none-match"] ?? "").split(",").map((one) => one.trim().replace(/^W\//, ""));
+  if (known.includes(tag)) response.writeHead(304).end();
+  else send(response, 200, type, [body]);
 }
 
 function fail(response: ServerResponse, status: number, error: string, headers: Record<string, string> = {}): void {

@@ -10,55 +10,11 @@ import { createEventFeed, type EventFeed } from "../../../src/adapters/http-even
 import { isHostAllowed } from "../../../src/adapters/http-guard.js";
 import { PAGE, PAGE_CSP } from "../../../src/adapters/http-page.js";
 import { renderStatus } from "../../../src/adapters/http-view.js";
-import type { Clock, StatusSnapshot, VipStatus } from "../../../src/ports.js";
+import type { Clock, StatusSnapshot } from "../../../src/ports.js";
+import { snapshot, vips } from "./http-rig.js";
 
 let now = 1000;
 const clock: Clock = { now: () => now, wall: (at) => new Date(at).toISOString() };
-
-function vips(count: number): VipStatus[] {
-  return Array.from({ length: count }, (_, i) => ({
-    address: `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`,
-    group: "pool",
-    interface: "eth0",
-    owner: "host-a",
-    heir: null,
-    state: "owned",
-    since: "2026-01-01T00:00:00.000Z",
-    reason: "elected",
-    conflict: null,
-  }));
-}
-
-function snapshot(change: Partial<StatusSnapshot> = {}): StatusSnapshot {
-  return {
-    node: "host-a",
-    version: "0.1.0",
-    instance: "0011aabb",
-    ready: true,
-    readyReason: "has exchanged state with host-b",
-    draining: false,
-    frozen: false,
-    moves: [],
-    lease: { untilMs: 1400, lapses: 0 },
-    members: [],
-    vips: vips(2),
-    interfaces: [],
-    gossip: {
-      bind: "10.0.0.1:7979",
-      encrypted: true,
-      datagramsIn: 0,
-      datagramsOut: 0,
-      bytesIn: 0,
-      bytesOut: 0,
-      dropped: {},
-    },
-    responder: { replies: 0, announcements: 0, ignored: {} },
-    strictArp: { mode: "manage", changed: [], repairs: 0 },
-    alarms: [],
-    checks: [],
-    ...change,
-  };
-}
 
 let root: string;
 let http: Http;
@@ -141,12 +97,19 @@ describe.each(["tcp", "unix"] as const)("reading over %s", (over) => {
     ["/healthz", 200, "application/json; charset=utf-8"],
     ["/readyz", 200, "text/plain; charset=utf-8"],
     ["/metrics", 200, "text/plain; version=0.0.4; charset=utf-8"],
-    ["/", 200, "text/html; charset=utf-8"],
     ["/status?x=1", 200, "application/json; charset=utf-8"],
     ["/nothing", 404, "application/json; charset=utf-8"],
     ["/__proto__", 404, "application/json; charset=utf-8"],
     ["/constructor", 404, "application/json; charset=utf-8"],
     ["/../../etc/passwd", 404, "application/json; charset=utf-8"],
+    ["/%2e%2e/status", 404, "application/json; charset=utf-8"],
+    ["/%73tatus", 404, "application/json; charset=utf-8"],
+    ["//status", 404, "application/json; charset=utf-8"],
+    ["/status/", 404, "application/json; charset=utf-8"],
+    ["/status%00", 404, "application/json; charset=utf-8"],
+    ["/STATUS", 404, "application/json; charset=utf-8"],
+    ["/status;a=b", 404, "application/json; charset=utf-8"],
+    ["/\\status", 404, "application/json; charset=utf-8"],
   ])("%s is %i", async (path, status, type) => {
     const answer = await ask(path, { over });
     expect(answer.status).toBe(status);
@@ -154,6 +117,8 @@ describe.each(["tcp", "unix"] as const)("reading over %s", (over) => {
       "content-type": type,
       "cache-control": "no-store",
       "x-content-type-options": "nosniff",
+      "x-frame-options": "DENY",
+      "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
     });
     const head = await ask(path, { over, method: "HEAD" });
     expect([head.status, head.text, head.headers["content-length"]]).toEqual([
@@ -248,6 +213,8 @@ describe("the Host header", () => {
     ["localhost:7980", true],
     ["LocalHost.", true],
     ["status.example", true],
+    ["Host-A.example:7980", true],
+    ["host-a", true],
     [undefined, true],
     ["evil.example:7980", false],
     ["localhost.evil.example", false],
@@ -255,8 +222,12 @@ describe("the Host header", () => {
     ["", false],
     ["[evil]", false],
     ["127.0.0.1:7980@evil.example", false],
+    ["host-a.evil.example", false],
+    ["host-a.example.evil", false],
+    ["1.2.3", false],
+    ["127.0.0.1:7980:1", false],
   ])("%s is allowed: %s", (header, allowed) => {
-    expect(isHostAllowed(header, "status.example")).toBe(allowed);
+    expect(isHostAllowed(header, ["status.example", "host-a.example"])).toBe(allowed);
   });
 
   test("of a rebound name is refused over TCP and counted, and unread on the Unix socket", async () => {
@@ -322,6 +293,16 @@ describe("junk over TCP", () => {
       "an absolute URL",
       "GET http://evil/status HTTP/1.1\r\nHost: 1.1.1.1\r\nConnection: close\r\n\r\n",
       /^HTTP\/1.1 404 /,
+    ],
+    [
+      "a request inside of a request",
+      "POST / HTTP/1.1\r\nHost: 1.1.1.1\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+      /^HTTP\/1.1 400 /,
+    ],
+    [
+      "two Hosts of which one is good",
+      "GET /status HTTP/1.1\r\nHost: evil\r\nHost: 1.1.1.1\r\nConnection: close\r\n\r\n",
+      /^HTTP\/1.1 4/,
     ],
     ["CONNECT", "CONNECT evil:80 HTTP/1.1\r\nHost: 1.1.1.1\r\n\r\n", /^$/],
   ])("%s is refused", async (_, bytes, answer) => {
