@@ -33,6 +33,16 @@ export default defineConfig({
       },
       {
         test: {
+          name: "page",
+          include: ["test/page/**/*.test.ts"],
+          environment: "node",
+          pool: "forks",
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
           name: "systemd",
           include: ["test/systemd/**/*.test.ts"],
           environment: "node",

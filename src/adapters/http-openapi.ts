@@ -151,10 +151,13 @@ const READ: Readonly<Record<string, Schema>> = {
     "503": answer("Not yet, and why.", "text/plain", text),
   }),
   "/metrics": read("For Prometheus.", { "200": answer("Text format 0.0.4.", "text/plain", text) }),
-  "/events": read("What happens, as it happens; Last-Event-ID brings what was missed, within a bound.", {
-    "200": answer("Server-sent events, each with an id and one line of data.", "text/event-stream", ref("Event")),
-    "503": failure("Too many readers; Retry-After says when to come again."),
-  }),
+  "/events": read(
+    "What happens, as it happens; Last-Event-ID, or ?since=ID, brings what was missed; ?since= all that is kept.",
+    {
+      "200": answer("Server-sent events, each with an id and one line of data.", "text/event-stream", ref("Event")),
+      "503": failure("Too many readers; Retry-After says when to come again."),
+    },
+  ),
   "/openapi.json": read("This document.", {
     "200": answer("OpenAPI 3.1.", "application/json", { type: "object" }),
     "304": UNCHANGED,

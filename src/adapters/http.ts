@@ -218,7 +218,8 @@ class HttpSide implements Http {
   }
 
   #stream(request: IncomingMessage, response: ServerResponse, streams: EventStreams): void {
-    const last = request.headers["last-event-id"];
+    // A page cannot set the header when it first connects; an empty `since` brings all that is kept.
+    const last = request.headers["last-event-id"] ?? sinceOf(request);
     if (request.method === "HEAD") {
       send(response, 200, "text/event-stream; charset=utf-8", []);
     } else if (!streams.add(response, typeof last === "string" ? last : undefined)) {
@@ -291,6 +292,11 @@ const CLIENT_ERRORS: Readonly<Record<string, string>> = {
 
 function pathOf(request: IncomingMessage): string {
   return (request.url ?? "").split("?", 1)[0]!;
+}
+
+function sinceOf(request: IncomingMessage): string | undefined {
+  const query = (request.url ?? "").split("?").slice(1).join("?");
+  return new URLSearchParams(query).get("since") ?? undefined;
 }
 
 function json(value: unknown): Buffer {
