@@ -12,7 +12,7 @@ export interface Sample {
 }
 
 /** Name -> help. The type follows from the name: `_total` counts, everything else is a gauge. */
-const HELP: Readonly<Record<string, string>> = {
+export const HELP: Readonly<Record<string, string>> = {
   vipd_build_info: "Always 1; the labels tell the version.",
   vipd_ready: "1 if the daemon takes part: it has exchanged state, or is rightfully alone.",
   vipd_draining: "1 while this host gives its VIPs away.",

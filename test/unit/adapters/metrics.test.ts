@@ -1,9 +1,7 @@
-import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { createLoopLag, createMetrics, renderMetrics, snapshotSamples } from "../../../src/adapters/metrics.js";
 import type { MemberStatus, StatusSnapshot, VipState, VipStatus } from "../../../src/ports.js";
+import { hasPromtool, promtool } from "../promtool.js";
 
 function vip(address: string, group: string, state: VipState): VipStatus {
   const owner = state === "unowned" ? null : "host-a";
@@ -156,13 +154,7 @@ test("the loop's lag is the lateness of its timers, less a timer's own granulari
   expect(value("1")).toBe(0);
 });
 
-/** Unpacked there by test/setup.mjs, or installed. */
-const unpacked = fileURLToPath(new URL("../../../.lab/tools/prometheus/usr/bin/promtool", import.meta.url));
-const promtool = existsSync(unpacked) ? unpacked : "promtool";
-const hasPromtool = spawnSync(promtool, ["--version"]).status === 0;
 test.skipIf(!hasPromtool)("promtool finds nothing to complain about", () => {
   const input = createMetrics({ snapshot: () => SNAPSHOT, counters: () => [] })();
-  const checked = spawnSync(promtool, ["check", "metrics"], { input, encoding: "utf8" });
-  expect(checked.stdout + checked.stderr).toBe("");
-  expect(checked.status).toBe(0);
+  expect(promtool(["check", "metrics"], input)).toEqual({ code: 0, output: "" });
 });
