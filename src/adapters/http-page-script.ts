@@ -252,15 +252,17 @@ function listen() {
   });
 }
 let typing = null;
+function filterAgain() {
+  clearTimeout(typing);
+  words = byId("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
+  page = 0;
+  showVips();
+}
 byId("filter").addEventListener("input", () => {
   clearTimeout(typing);
-  typing = setTimeout(() => {
-    words = byId("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
-    page = 0;
-    showVips();
-  }, 80);
+  typing = setTimeout(filterAgain, 80);
 });
-byId("kind").addEventListener("change", () => { page = 0; showVips(); });
+byId("kind").addEventListener("change", filterAgain);
 byId("back").addEventListener("click", () => { page--; showVips(); });
 byId("next").addEventListener("click", () => { page++; showVips(); });
 byId("close").addEventListener("click", () => byId("dialog").close());
