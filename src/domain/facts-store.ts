@@ -17,8 +17,6 @@ interface Entry {
   readonly envelope: FactsEnvelope;
   readonly digest: number;
   readonly facts: Facts;
-  /** What it adds to the view's digest. */
-  readonly share: number;
 }
 
 /** So many members that are gone for good are remembered. */
@@ -125,19 +123,16 @@ export class FactsStore {
     let digest = 0;
     for (const member of members) {
       if (member.foreign || member.state === "dead" || member.state === "left") continue;
-      digest ^= this.#entries.get(member.name)?.share ?? shareOf(member.name, 0, 0);
+      const known = this.#entries.get(member.name)?.envelope;
+      const mixed = hashText(member.name) ^ finalize((known?.instance ?? 0) ^ finalize(known?.version ?? 0));
+      digest ^= finalize(mixed);
     }
     return digest >>> 0;
   }
 
   #put(envelope: FactsEnvelope, digest: number, facts: Facts): void {
-    const { name, instance, version } = envelope;
-    this.#entries.set(name, { envelope, digest, facts, share: shareOf(name, instance, version) });
+    this.#entries.set(envelope.name, { envelope, digest, facts });
   }
-}
-
-function shareOf(name: string, instance: number, version: number): number {
-  return finalize(hashText(name) ^ finalize(instance ^ finalize(version)));
 }
 
 function supersedes(next: FactsEnvelope, known: FactsEnvelope, meta: Meta | undefined): boolean {

@@ -50,7 +50,6 @@ export class Group {
     this.#ctx.now = now;
     if (lease.lapsed(now)) this.#life.thaw();
     this.#dispatch(input, now);
-    this.#hearing.conclude();
     // Every turn is a sign of the control plane's health: the timer is for hosts that hear nothing.
     if (this.#healthy) lease.extend(now);
     this.#life.judgeQuorum();

@@ -4,7 +4,7 @@
  * conclusions.ts and ownership/.
  */
 import type { Endpoint, FactsEnvelope } from "../messages.js";
-import type { MemberChange, SwimEvent } from "../swim/types.js";
+import type { SwimEvent } from "../swim/types.js";
 import type { ClaimSpread } from "./claim-news.js";
 import type { Conclusions } from "./conclusions.js";
 import type { GroupContext } from "./context.js";
@@ -20,17 +20,9 @@ export interface HearingParts {
   readonly claims: ClaimSpread;
 }
 
-/** What a turn told of one member; null: its facts are new. */
-interface News {
-  readonly name: string;
-  readonly change: MemberChange | null;
-}
-
 export class Hearing {
   readonly #ctx: GroupContext;
   readonly #parts: HearingParts;
-  /** Not concluded yet: an exchange brings news of a thousand members, and one election is enough. */
-  #news: News[] = [];
 
   constructor(ctx: GroupContext, parts: HearingParts) {
     this.#ctx = ctx;
@@ -43,7 +35,6 @@ export class Hearing {
         this.#member(event);
         return;
       case "self-accused":
-        this.conclude();
         if (event.state === "dead") this.#parts.life.accused(event.from);
         return;
       case "name-conflict":
@@ -76,7 +67,7 @@ export class Hearing {
 
   #member(event: Extract<SwimEvent, { kind: "member" }>): void {
     const { member, change } = event;
-    const { store, sync, now } = this.#ctx;
+    const { store, sync, ownership, now } = this.#ctx;
     this.#ctx.changed();
     if (member.self) return;
     this.#ctx.output({ kind: "event", event: memberEvent(event) });
@@ -85,28 +76,16 @@ export class Hearing {
       sync.forget(member.name);
     } else sync.metaChanged(member, now);
     if (change === "dead" || change === "left" || change === "forgotten") this.#parts.meetings.parted(member.name);
-    this.#news.push({ name: member.name, change });
-  }
-
-  /** Before ownership hears of anything else, and at the end of the turn. */
-  conclude(): void {
-    if (this.#news.length === 0) return;
-    const news = this.#news;
-    this.#news = [];
-    const { ownership, now } = this.#ctx;
     // Elections first: what is ours now decides what is asked and announced.
     this.#parts.conclusions.reelect();
-    for (const { name, change } of news) {
-      if (change === "suspect") ownership.memberChanged(name, "suspect", now);
-      else if (change === "alive") ownership.memberChanged(name, "cleared", now);
-      this.#parts.meetings.greet(name);
-    }
+    if (change === "suspect") ownership.memberChanged(member.name, "suspect", now);
+    else if (change === "alive") ownership.memberChanged(member.name, "cleared", now);
+    this.#parts.meetings.greet(member.name);
   }
 
   #exchanged({ member, facts }: Extract<SwimEvent, { kind: "exchanged" }>): void {
     const { ownership, readiness, swim, now } = this.#ctx;
     this.#takeFacts(facts);
-    this.conclude();
     if (member === null) return;
     ownership.exchangedWith(member, now);
     if (readiness.ready || swim.member(member)?.foreign !== false) return;
@@ -123,7 +102,6 @@ export class Hearing {
 
   #said(event: Extract<SwimEvent, { kind: "said" }>): void {
     const { body } = event;
-    if (body.kind === "claimed") this.conclude();
     const { swim, sync, quorum, ownership, now } = this.#ctx;
     if (body.kind === "facts") this.#takeFacts([body.facts]);
     else if (body.kind === "claimed" && quorum.needsOthers) this.#parts.claims.spread(body);
@@ -141,7 +119,7 @@ export class Hearing {
     }
     if (heard.fresh.length === 0) return;
     this.#ctx.changed();
-    for (const fresh of heard.fresh) this.#news.push({ name: fresh, change: null });
+    for (const fresh of heard.fresh) this.#parts.meetings.greet(fresh);
   }
 
   #dispute(name: string, rival: Endpoint, self: boolean): void {

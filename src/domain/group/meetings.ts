@@ -17,11 +17,9 @@ export class Meetings {
   }
 
   greetAll(): void {
-    this.#conclusions.reelect();
     for (const member of this.#ctx.swim.members()) if (!member.self) this.greet(member.name);
   }
 
-  /** After an election with its facts. */
   greet(name: string): void {
     const { store, swim, readiness, settling, ownership, now } = this.#ctx;
     const envelope = store.envelope(name);
@@ -31,6 +29,7 @@ export class Meetings {
     if (this.#met.has(name) || !readiness.ready || member.state !== "alive" || member.foreign) return;
     this.#met.add(name);
     settling.meet(settledMember({ name, instance: envelope.instance, facts }));
+    this.#conclusions.reelect();
     if (facts.ready) ownership.memberChanged(name, "back", now);
   }
 

@@ -17,9 +17,6 @@ import type { Verdicts } from "./verdicts.js";
 const CONCURRENT_MAX = 8;
 /** Between two exchanges with one endpoint that were asked for by signs of trouble, not by the clock. */
 const SPACING_MS = 500;
-/** So many introductions at once, then one in so long: each brings the whole group, so that the next stranger is probably none. */
-const INTRODUCTIONS = 3;
-const INTRODUCTION_MS = 100;
 /** A driver that never answers does not block the slot for ever. */
 const EXPIRY_MS = 10_000;
 const REMEMBERED_MAX = 2048;
@@ -31,8 +28,6 @@ export class Exchanges {
   readonly #verdicts: Verdicts;
   readonly #underWay = new Map<string, Millis>();
   readonly #askedAt = new Map<string, Millis>();
-  /** When all introductions may be made at once again. */
-  #introducedUntil: Millis = Number.NEGATIVE_INFINITY;
   #round = 0;
 
   constructor(ctx: Context, verdicts: Verdicts) {
@@ -58,17 +53,6 @@ export class Exchanges {
     this.#ctx.counters.exchanges += 1;
     this.#ctx.output({ kind: "exchange", with: endpoint, join });
     return true;
-  }
-
-  /**
-   * Somebody answers or asks whom we do not know, or hold dead. When a large group starts at once, everybody meets everybody: most
-   * of these exchanges are not needed any more after the first ones, and whoever is left out asks or answers again soon.
-   */
-  introduce(endpoint: Endpoint): void {
-    const { now } = this.#ctx;
-    const spentAt = Math.max(this.#introducedUntil, now) + INTRODUCTION_MS;
-    if (spentAt > now + INTRODUCTIONS * INTRODUCTION_MS) return;
-    if (this.request(endpoint, true)) this.#introducedUntil = spentAt;
   }
 
   fired(round: number): void {

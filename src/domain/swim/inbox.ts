@@ -159,8 +159,8 @@ export class Inbox {
     }
     const member = table.get(name);
     if (member === undefined) {
-      // It knows us from a former life of ours, or as a seed.
-      this.#parts.exchanges.introduce(address);
+      // It knows us from a former life of ours.
+      this.#parts.exchanges.request(address, true);
     } else if (!sameEndpoint(member.address, address)) {
       this.#pingedFromElsewhere(member, address);
     }

@@ -23,9 +23,6 @@ const EAGER_TRIES = 240;
 const SLOW_MS = 1000;
 /** Alone, we also dial: a seed may answer TCP though its UDP is lost. */
 const DIAL_EVERY_MS = 1000;
-const DIAL_SEED_AFTER_MS = 150;
-/** So many of those who know each other introduce a newcomer, more or less. */
-const INTRODUCERS = 3;
 /** A seed that was met under an address that no member advertises is asked this seldom. */
 const MET_SEED_MS = 30_000;
 
@@ -33,8 +30,6 @@ interface Attempt {
   tries: number;
   nextAt: Millis;
   dialAt: Millis;
-  /** It answered before, and was left to others to be introduced. */
-  answered: boolean;
 }
 
 interface Target {
@@ -107,19 +102,7 @@ export class Reconnects {
       }
       if (owner?.self) return;
     }
-    if (!this.#leavesToOthers(endpoint)) this.#exchanges.introduce(endpoint);
-  }
-
-  /**
-   * A newcomer answers all who have it as a seed at the same moment. A few of them exchange state with it and tell the others by gossip;
-   * to whom it is still a stranger at its next answer does it then.
-   */
-  #leavesToOthers(endpoint: Endpoint): boolean {
-    const { table } = this.#ctx;
-    const attempt = this.#attempts.get(formatEndpoint(endpoint));
-    if (attempt === undefined || attempt.answered || table.at(endpoint) !== undefined) return false;
-    attempt.answered = true;
-    return this.#ctx.random() * table.live > INTRODUCERS;
+    this.#exchanges.request(endpoint, true);
   }
 
   /** An exchange with this endpoint worked: a foreign seed under another address than it advertises is met, too. */
@@ -179,9 +162,9 @@ export class Reconnects {
     const key = formatEndpoint(target.endpoint);
     const known = this.#attempts.get(key);
     if (known !== undefined) return known;
-    // Whoever answers by UDP is dialled at once. Seeds that do not are dialled soon after, the lost later.
-    const dialAt = this.#ctx.now + (target.member === null ? DIAL_SEED_AFTER_MS : DIAL_EVERY_MS);
-    const attempt: Attempt = { tries: 0, nextAt: this.#ctx.now, dialAt, answered: false };
+    // Seeds are dialled at once on a cold start; the lost are dialled when they answer.
+    const dialAt = target.member === null ? this.#ctx.now : this.#ctx.now + DIAL_EVERY_MS;
+    const attempt: Attempt = { tries: 0, nextAt: this.#ctx.now, dialAt };
     this.#attempts.set(key, attempt);
     return attempt;
   }

@@ -351,23 +351,3 @@ describe("push/pull", () => {
     expect(swim.member("b")?.state).toBe("suspect");
   });
 });
-
-describe("a large group that starts at once", () => {
-  const stranger = (i: number): Endpoint => ({ host: `10.0.9.${i}`, port: 7979 });
-  const ping = (i: number): Message => ({
-    kind: "ping",
-    seqNo: i,
-    node: "a",
-    source: { address: stranger(i), name: `s${i}` },
-  });
-  const exchanges = (outputs: readonly SwimOutput[]) => outputs.filter((output) => output.kind === "exchange").length;
-
-  it("of many strangers that ask, a few are exchanged with, the others when they ask again", () => {
-    const { hear } = driven();
-    const asked = (now: number) =>
-      Array.from({ length: 20 }, (_, i) => exchanges(hear(stranger(i + 1), [ping(i + 1)], now)));
-    expect(asked(1000).reduce((sum, count) => sum + count)).toBe(3);
-    expect(asked(1040).reduce((sum, count) => sum + count)).toBe(0);
-    expect(asked(1120).reduce((sum, count) => sum + count)).toBe(1);
-  });
-});
