@@ -1,5 +1,7 @@
 /** `vipd check`: validates the configuration and starts nothing. 0, or 2 with every problem on stderr. */
+import { existsSync, readFileSync } from "node:fs";
 import type { Command } from "commander";
+import type { Loaded, Problem } from "../config/types.js";
 import {
   addConfigOption,
   addOverrides,
@@ -16,9 +18,11 @@ export function addCheck(program: Command): void {
   const command = program
     .command("check")
     .summary("validate the configuration")
-    .description("Validates the configuration and starts nothing. Every problem is reported at once, with its path.")
+    .description(
+      "Validates the configuration and starts nothing. Every problem is reported at once, with its place in the file\nand what would be right; warnings tell what is legal and still seldom meant.",
+    )
     .argument("[file]", "the same as --config <file>")
-    .option("--json", "{ ok, problems, warnings } as JSON")
+    .option("--json", "{ ok, file, problems, warnings } as JSON; problems have path, line, column, value, message")
     .addHelpText("after", "\nExit codes: 0 right (warnings may remain), 2 refused.")
     .action(check);
   addOverrides(addConfigOption(command));
@@ -31,7 +35,8 @@ async function check(file: string | undefined, given: CommonOptions, command: Co
     return;
   }
   const options = file === undefined ? given : { ...given, config: file };
-  const loaded = await load(options, "problem");
+  const judged = await load(options, "problem", { oddities: true });
+  const loaded = { ...judged, warnings: [...judged.warnings, ...slowExtreme(judged)] };
   process.exitCode = loaded.ok ? EXIT.ok : EXIT.config;
   if (options.json) {
     const problems = loaded.ok ? [] : loaded.problems;
@@ -44,4 +49,17 @@ async function check(file: string | undefined, given: CommonOptions, command: Co
   const addresses = loaded.config.vips.reduce((sum, group) => sum + group.addresses.length, 0);
   const count = `${addresses} ${addresses === 1 ? "VIP" : "VIPs"} in ${groups} ${groups === 1 ? "group" : "groups"}`;
   say(`${options.config}: ${paint("green", "right")} (host ${loaded.config.node.name}, ${count})`);
+}
+
+/** Where systemd looks for the unit, the administrator's first. */
+const UNIT_FOLDERS = ["/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
+
+/** Profile `extreme` rides out 15 ms: without real-time priority a busy host is late by more than that. */
+function slowExtreme(loaded: Loaded): readonly Problem[] {
+  if (!loaded.ok || loaded.config.gossip.profile !== "extreme") return [];
+  const unit = UNIT_FOLDERS.map((folder) => `${folder}/vipd.service`).find((file) => existsSync(file));
+  if (unit !== undefined && /^CPUSchedulingPolicy=(?:fifo|rr)\b/m.test(readFileSync(unit, "utf8"))) return [];
+  const seen = unit === undefined ? "there is no unit vipd.service on this host" : `${unit} does not ask for it`;
+  const message = `"extreme" needs real-time scheduling (CPUSchedulingPolicy=fifo), and ${seen}: on a busy host VIPs will move for nothing`;
+  return [{ path: "gossip.profile", message }];
 }

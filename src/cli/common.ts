@@ -55,23 +55,42 @@ export function overridesOf(options: CommonOptions): Record<string, string> {
 }
 
 /** As rtnetlink lists them: os.networkInterfaces() leaves those without addresses out, and knows no masters. */
-export async function load(options: CommonOptions, pending: "problem" | "warning"): Promise<Loaded> {
+export async function load(
+  options: CommonOptions,
+  pending: "problem" | "warning",
+  more: { readonly oddities?: boolean } = {},
+): Promise<Loaded> {
   const { loadConfig } = await import("../config/load.js");
   const { hostInterfaces } = await import("../adapters/native.js");
-  return loadConfig({ file: options.config, overrides: overridesOf(options), host: hostInterfaces(), pending });
+  return loadConfig({
+    file: options.config,
+    overrides: overridesOf(options),
+    host: hostInterfaces(),
+    pending,
+    ...more,
+  });
 }
 
 export function printProblems(loaded: Loaded, file: string): void {
   for (const warning of loaded.warnings)
-    complain(`${paint("yellow", "warning", process.stderr)}: ${formatted(warning)}`);
+    complain(`${paint("yellow", "warning", process.stderr)}: ${formatted(warning, file)}`);
   if (loaded.ok) return;
-  for (const problem of loaded.problems) complain(`${paint("red", "error", process.stderr)}: ${formatted(problem)}`);
+  for (const problem of loaded.problems)
+    complain(`${paint("red", "error", process.stderr)}: ${formatted(problem, file)}`);
   const count = loaded.problems.length;
   complain(`${file}: refused, ${count} ${count === 1 ? "problem" : "problems"}`);
 }
 
-function formatted(problem: Problem): string {
-  return problem.path === "" ? problem.message : `${problem.path}: ${problem.message}`;
+/** `FILE:LINE:COLUMN: path: message`, which editors and terminals take for a link. */
+function formatted(problem: Problem, file: string): string {
+  if (problem.path === "") return problem.message;
+  const place = problem.line === undefined ? "" : `${file}:${problem.line}:${problem.column}: `;
+  return printable(`${place}${problem.path}: ${problem.message}`);
+}
+
+/** Names and texts come from files and from the network: none of their control characters reaches the terminal. */
+export function printable(text: string): string {
+  return text.replace(/\p{C}/gu, "?");
 }
 
 export function say(text: string): void {

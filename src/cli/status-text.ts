@@ -1,6 +1,6 @@
 /** The text of `vipd status`: tables that fit 80 columns where names allow it. Pure but for colours. */
 import type { StatusSnapshot } from "../ports.js";
-import { paint } from "./common.js";
+import { paint, printable } from "./common.js";
 
 const WIDTH = 80;
 
@@ -43,11 +43,6 @@ function memberRow(member: StatusSnapshot["members"][number]): string[] {
 
 function vipRow(vip: StatusSnapshot["vips"][number]): string[] {
   return [vip.address, vip.group, vip.owner ?? "nobody", vip.heir ?? "-", vip.state];
-}
-
-/** Names come from the network: no control character of theirs reaches the terminal. */
-function printable(text: string): string {
-  return text.replace(/\p{C}/gu, "?");
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[], coloured: string): string[] {

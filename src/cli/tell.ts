@@ -3,7 +3,16 @@
  * Boundary: no command; the daemon judges what may be done, and says the way out where it may not.
  */
 import type { Command } from "commander";
-import { addConfigOption, addOverrides, type CommonOptions, complain, EXIT, overridesOf, say } from "./common.js";
+import {
+  addConfigOption,
+  addOverrides,
+  type CommonOptions,
+  complain,
+  EXIT,
+  overridesOf,
+  printable,
+  say,
+} from "./common.js";
 import { type CommandAnswer, tellDaemon } from "./daemon-client.js";
 
 const ANSWER_MS = 15_000;
@@ -48,9 +57,4 @@ export async function tell(
   const text = printable(answer.text ?? answer.error ?? "done");
   if (done) say(text);
   else complain(`vipd ${name}: ${text}`);
-}
-
-/** What the daemon says may hold names from the network. */
-function printable(text: string): string {
-  return text.replace(/\p{C}/gu, "?");
 }

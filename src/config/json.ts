@@ -8,8 +8,61 @@ import type { Problem } from "./types.js";
 export const JSON_DEPTH_MAX = 32;
 
 export type JsonResult =
-  | { readonly ok: true; readonly value: unknown; readonly duplicates: readonly Problem[] }
-  | { readonly ok: false; readonly message: string };
+  | { readonly ok: true; readonly value: unknown; readonly duplicates: readonly Problem[]; readonly places: Places }
+  | { readonly ok: false; readonly message: string; readonly line: number; readonly column: number };
+
+/** Where something stands in the text; both count from 1. */
+export interface Place {
+  readonly line: number;
+  readonly column: number;
+  /** As it is written there, shortened. */
+  readonly value: string;
+}
+
+const VALUE_SHOWN_MAX = 80;
+
+/** Finds the place of a path; of one that is not there (a missing key) that of the object that should have it. */
+export class Places {
+  /** By path: where its key begins (its value, in a list and for the whole), where the value begins, and where that ends. */
+  readonly #spans = new Map<string, readonly [key: number, from: number, to: number]>();
+  #lineStarts: readonly number[] | null = null;
+
+  constructor(private readonly text: string) {}
+
+  add(path: string, key: number, from: number, to: number): void {
+    this.#spans.set(path, [key, from, to]);
+  }
+
+  find(path: string, of: "key" | "value"): Place | null {
+    for (let at = path; ; at = parentOf(at)) {
+      const span = this.#spans.get(at);
+      if (span !== undefined) {
+        const value = at === path ? this.text.slice(span[1], Math.min(span[2], span[1] + VALUE_SHOWN_MAX + 1)) : "";
+        const shown = value.length > VALUE_SHOWN_MAX ? `${value.slice(0, VALUE_SHOWN_MAX - 1)}…` : value;
+        return { ...this.#lineAt(of === "key" ? span[0] : span[1]), value: shown.replace(/\s+/g, " ") };
+      }
+      if (at === "") return null;
+    }
+  }
+
+  #lineAt(offset: number): { line: number; column: number } {
+    this.#lineStarts ??= [0, ...[...this.text.matchAll(/\n/g)].map((match) => match.index + 1)];
+    const starts = this.#lineStarts;
+    let [low, high] = [0, starts.length];
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if (starts[middle]! <= offset) low = middle;
+      else high = middle;
+    }
+    return { line: low + 1, column: offset - starts[low]! + 1 };
+  }
+}
+
+/** `vips[0]` of `vips[0].name`; the reverse of joinPath. */
+function parentOf(path: string): string {
+  const parent = path.replace(/(?:\["(?:[^"\\]|\\.)*"\]|\[\d+\]|(?:^|\.)[\w$-]+)$/, "");
+  return parent === path ? "" : parent;
+}
 
 /** `vips[1].name`, `node.labels["a b"]`. */
 export function joinPath(parent: string, key: string | number): string {
@@ -22,10 +75,10 @@ export function joinPath(parent: string, key: string | number): string {
 export function parseJson(text: string): JsonResult {
   const reader = new Reader(text.startsWith("\ufeff") ? text.slice(1) : text);
   try {
-    return { ok: true, value: reader.document(), duplicates: reader.duplicates };
+    return { ok: true, value: reader.document(), duplicates: reader.duplicates, places: reader.places };
   } catch (error) {
     if (!(error instanceof Mistake)) throw error;
-    return { ok: false, message: reader.describe(error) };
+    return { ok: false, ...reader.describe(error) };
   }
 }
 
@@ -51,20 +104,23 @@ const ESCAPES: Readonly<Record<string, string>> = {
 
 class Reader {
   readonly duplicates: Problem[] = [];
+  readonly places: Places;
   private at = 0;
 
-  constructor(private readonly text: string) {}
+  constructor(private readonly text: string) {
+    this.places = new Places(text);
+  }
 
   document(): unknown {
     this.space();
     if (this.at === this.text.length) throw new Mistake(this.at, "the file is empty");
-    const value = this.value("", 0);
+    const value = this.placed("", this.at, 0);
     this.space();
     if (this.at < this.text.length) throw new Mistake(this.at, "something follows the end of the configuration");
     return value;
   }
 
-  describe(mistake: Mistake): string {
+  describe(mistake: Mistake): { message: string; line: number; column: number } {
     const before = this.text.slice(0, mistake.at);
     const lineStart = before.lastIndexOf("\n") + 1;
     const lineEnd = this.text.indexOf("\n", mistake.at);
@@ -75,9 +131,18 @@ class Reader {
     const shown = line.slice(from, from + 120).replace(/[^\x20-\x7e\u00a0-\uffff]/g, " ");
     const number = before.split("\n").length;
     const where = `line ${number}, column ${column}: ${mistake.message}`;
-    return shown.trim() === ""
-      ? where
-      : `${where}\n  ${number} | ${shown}\n  ${" ".repeat(String(number).length)} | ${" ".repeat(column - 1 - from)}^`;
+    const message =
+      shown.trim() === ""
+        ? where
+        : `${where}\n  ${number} | ${shown}\n  ${" ".repeat(String(number).length)} | ${" ".repeat(column - 1 - from)}^`;
+    return { message, line: number, column };
+  }
+
+  private placed(path: string, keyAt: number, depth: number): unknown {
+    const from = this.at;
+    const value = this.value(path, depth);
+    this.places.add(path, keyAt, from, this.at);
+    return value;
   }
 
   private value(path: string, depth: number): unknown {
@@ -111,13 +176,15 @@ class Reader {
       const key = this.string();
       const keyPath = joinPath(path, key);
       if (key in object) {
-        const line = this.text.slice(0, keyAt).split("\n").length;
-        this.duplicates.push({ path: keyPath, message: `the key is there twice, the second time in line ${line}` });
+        const before = this.text.slice(0, keyAt);
+        const line = before.split("\n").length;
+        const message = `the key is there twice, the second time in line ${line}`;
+        this.duplicates.push({ path: keyPath, message, line, column: keyAt - before.lastIndexOf("\n") });
       }
       this.space();
       if (!this.take(":")) throw this.unexpected('":"');
       this.space();
-      object[key] = this.value(keyPath, depth + 1);
+      object[key] = this.placed(keyPath, keyAt, depth + 1);
       this.space();
       if (this.take("}")) return object;
       if (!this.take(",")) throw this.unexpected('"," or "}"');
@@ -132,7 +199,7 @@ class Reader {
     if (this.take("]")) return array;
     for (;;) {
       if (this.text[this.at] === "]") throw this.unexpected("a value", "]");
-      array.push(this.value(joinPath(path, array.length), depth + 1));
+      array.push(this.placed(joinPath(path, array.length), this.at, depth + 1));
       this.space();
       if (this.take("]")) return array;
       if (!this.take(",")) throw this.unexpected('"," or "]"');

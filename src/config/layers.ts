@@ -11,6 +11,8 @@ import type { Problem } from "./types.js";
 export interface Layers {
   /** Leaf path -> value; undefined where nothing is set, and where what is set is wrong. */
   readonly values: ReadonlyMap<string, unknown>;
+  /** Leaf paths that a variable or a flag sets, so that the file's place says nothing of them. */
+  readonly outside: ReadonlySet<string>;
   readonly problems: readonly Problem[];
   readonly warnings: readonly Problem[];
 }
@@ -99,7 +101,7 @@ export function layer(input: LayerInput): Layers {
     if (value !== UNSET && !broken.has(key.path))
       values.set(key.path, isBoxed(key) ? (value as readonly unknown[])[0] : value);
   }
-  return { values, problems, warnings };
+  return { values, outside: new Set(outside.source.keys()), problems, warnings };
 }
 
 /** Stands for "not set": convict wants a default for every key, and null is a mistake in a file. */

@@ -7,10 +7,11 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { type HookOutside, judgeHookFiles } from "./hooks.js";
 import { type HostInterface, judgeHost } from "./host.js";
-import { parseJson } from "./json.js";
+import { type Places, parseJson } from "./json.js";
 import { checkKeyFile, errorText, type FileStat, type Outside } from "./key-file.js";
 import { readKeyRing } from "./keyring.js";
 import { layer } from "./layers.js";
+import { findOddities } from "./oddities.js";
 import { makeConfig } from "./semantics.js";
 import { show } from "./shape.js";
 import type { Config, Loaded, Problem } from "./types.js";
@@ -34,6 +35,8 @@ export interface LoadOptions {
   readonly host?: readonly HostInterface[];
   /** What is not there yet, such as an interface: `check` refuses it (the default), `run` and reload wait for it. */
   readonly pending?: "problem" | "warning";
+  /** Warn of what is legal and odd as well: `check` does. A daemon that runs so on purpose need not say so each time. */
+  readonly oddities?: boolean;
   readonly readFile?: Outside["readFile"];
   readonly stat?: Outside["stat"];
   readonly hookFiles?: HookOutside;
@@ -48,7 +51,10 @@ export function loadConfig(options: LoadOptions): Loaded {
     hookFiles: options.hookFiles ?? HOOK_FILES,
   };
   const read = readRaw(options.file, outside);
-  if (!read.ok) return { ok: false, problems: [{ path: "", message: read.message }], warnings: [] };
+  if (!read.ok) {
+    const { message, at } = read;
+    return { ok: false, problems: [{ path: "", message, ...at }], warnings: [] };
+  }
   const layers = layer({ raw: read.value, env: options.env ?? process.env, overrides: options.overrides ?? {} });
   const hasVips = layers.values.has("vips");
   const vips = readVips(hasVips ? layers.values.get("vips") : [{}]);
@@ -84,8 +90,20 @@ export function loadConfig(options: LoadOptions): Loaded {
     warnings.push(...key.warnings);
   }
   problems.push(...judgeHookFiles(config.hooks, outside.hookFiles));
-  if (problems.length > 0) return { ok: false, problems: bounded(problems), warnings: bounded(warnings) };
-  return { ok: true, config, warnings: bounded(warnings) };
+  if (options.oddities === true && problems.length === 0) warnings.push(...findOddities(config));
+  const located = (found: readonly Problem[]) =>
+    bounded(found).map((one) => (layers.outside.has(one.path) ? one : locate(one, read.places)));
+  if (problems.length > 0) return { ok: false, problems: located(problems), warnings: located(warnings) };
+  return { ok: true, config, warnings: located(warnings) };
+}
+
+function locate(problem: Problem, places: Places): Problem {
+  if (problem.path === "" || problem.line !== undefined) return problem;
+  const isKey = problem.message.startsWith("unknown key");
+  const place = places.find(problem.path, isKey ? "key" : "value");
+  if (place === null) return problem;
+  const { line, column, value } = place;
+  return { ...problem, line, column, ...(value === "" ? {} : { value }) };
 }
 
 /** Where the daemon's socket is, also with a configuration that is refused: it may be running on an older one. */
@@ -114,11 +132,15 @@ export function formatProblem(problem: Problem): string {
 }
 
 type Raw =
-  | { readonly ok: true; readonly value: unknown; readonly duplicates: readonly Problem[] }
-  | { readonly ok: false; readonly message: string };
+  | { readonly ok: true; readonly value: unknown; readonly duplicates: readonly Problem[]; readonly places: Places }
+  | { readonly ok: false; readonly message: string; readonly at?: { readonly line: number; readonly column: number } };
 
 function readRaw(file: string, outside: Outside): Raw {
-  const fail = (message: string): Raw => ({ ok: false, message: `${file}: ${message}` });
+  const fail = (message: string, at?: { line: number; column: number }): Raw => ({
+    ok: false,
+    message: `${file}: ${message}`,
+    ...(at === undefined ? {} : { at }),
+  });
   const tooLarge = `larger than ${FILE_BYTES_MAX / 1024 / 1024} MiB: that is no configuration`;
   let bytes: Uint8Array;
   try {
@@ -137,7 +159,7 @@ function readRaw(file: string, outside: Outside): Raw {
     return fail("is not UTF-8 text");
   }
   const parsed = parseJson(text);
-  if (!parsed.ok) return fail(parsed.message);
+  if (!parsed.ok) return fail(parsed.message, { line: parsed.line, column: parsed.column });
   if (typeof parsed.value !== "object" || parsed.value === null || Array.isArray(parsed.value)) {
     return fail(`must hold one object { … }, holds ${show(parsed.value)}`);
   }

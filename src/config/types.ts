@@ -99,6 +99,11 @@ export interface Problem {
   /** `vips[1].addresses[0]`; "" for the file as a whole. */
   readonly path: string;
   readonly message: string;
+  /** Where in the file, from 1; not there for what a variable, a flag or a default says. */
+  readonly line?: number;
+  readonly column?: number;
+  /** What stands there, shortened. */
+  readonly value?: string;
 }
 
 export type Loaded =
