@@ -7,6 +7,7 @@ import { Command, CommanderError } from "commander";
 import { addCheck } from "./check.js";
 import { complain, EXIT } from "./common.js";
 import { addCompletion } from "./completion.js";
+import { addDoctor } from "./doctor.js";
 import { addDrain, addResume } from "./drain.js";
 import { addFreeze, addThaw } from "./freeze.js";
 import { addKeygen } from "./keygen.js";
@@ -36,6 +37,7 @@ First steps
   vipd keygen --help                   how to make the group's key, and who may read it
   vipd schema                          what may stand in /etc/vipd/config.json
   vipd check                           is my configuration right?
+  vipd doctor                          is anything wrong on this host, or with its neighbours?
   vipd run                             the daemon (systemd does this: systemctl start vipd)
   vipd status                          who owns which VIP, and why
   vipd verify 10.0.0.100               ask the wire who answers
@@ -44,7 +46,8 @@ First steps
 Exit codes: 0 well, 2 configuration refused, 64 wrong usage; others with each command's --help.`,
     );
   const working = [addDrain, addResume, addReload, addRebalance, addMove, addFreeze, addThaw];
-  for (const add of [addRun, addCheck, addStatus, addVerify, ...working, addSweep, addKeygen, addSchema]) add(program);
+  for (const add of [addRun, addCheck, addDoctor, addStatus, addVerify, ...working, addSweep, addKeygen, addSchema])
+    add(program);
   for (const add of [addCompletion, addMan, addVersion]) add(program);
   for (const command of [program, ...program.commands]) command.exitOverride();
   return program;

@@ -1,0 +1,231 @@
+import { describe, expect, test } from "vitest";
+import { findDropper, type Packet } from "../../../src/cli/doctor/firewall.js";
+import { judgeAll } from "../../../src/cli/doctor/judge.js";
+import type { HostFacts, Link, Peer } from "../../../src/cli/doctor/types.js";
+import { loadConfig } from "../../../src/config/load.js";
+import type { Config } from "../../../src/config/types.js";
+
+const RAW = {
+  gossip: { bind: "10.77.0.11:7979", join: ["10.77.0.12"], insecure: true },
+  vips: [{ name: "web", addresses: ["10.77.0.100"], interface: "eth0" }],
+};
+
+function configOf(change: object = {}): Config {
+  const bytes = new TextEncoder().encode(JSON.stringify({ ...RAW, ...change }));
+  const stat = () => ({ mode: 0o600, gid: 0, size: bytes.length, isDirectory: false });
+  const loaded = loadConfig({ file: "/c.json", env: {}, hostname: "a", readFile: () => bytes, stat });
+  if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
+  return loaded.config;
+}
+
+const eth0: Link = {
+  name: "eth0",
+  ethernet: true,
+  masterName: "",
+  masterKind: "",
+  up: true,
+  carrier: true,
+  mtu: 1500,
+  mac: "02:77:00:00:00:0b",
+  addresses: [{ address: "10.77.0.11", prefix: 24, ours: false }],
+};
+const peer: Peer = {
+  name: "10.77.0.12",
+  address: "10.77.0.12",
+  tcp: "open",
+  understood: true,
+  udp: true,
+  udpFull: true,
+};
+const ALL = "net/ipv4/conf/all/";
+const STRICT = [
+  [`${ALL}arp_ignore`, 1],
+  [`${ALL}arp_announce`, 2],
+] as const;
+
+const well: HostFacts = {
+  config: configOf(),
+  nodeVersion: "v20.20.0",
+  capabilities: 0x3fffn,
+  realTimeUnit: true,
+  links: [eth0],
+  interfaces: ["eth0"],
+  sysctls: new Map(STRICT),
+  running: true,
+  owned: new Set(),
+  hostOfMac: new Map([["02:77:00:00:00:0c", "host-b"]]),
+  answers: [{ address: "10.77.0.100", interface: "eth0", mac: "02:77:00:00:00:0c" }],
+  peers: [peer],
+  nft: null,
+  networkFiles: new Map(),
+  programs: [],
+  bridges: [],
+  vrrp: null,
+};
+const v6 = configOf({ vips: [{ name: "six", addresses: ["fd77::100"], interface: "eth0" }] });
+const stranger = { address: "10.77.0.100", interface: "eth0", mac: "02:00:00:00:00:99" };
+const other: Link = { ...eth0, name: "eth1", addresses: [{ address: "10.78.0.11", prefix: 24, ours: false }] };
+
+function named(change: Partial<HostFacts>): string[] {
+  return judgeAll({ ...well, ...change }).map((one) => `${one.severity} ${one.name}`);
+}
+
+test("a host that is well has no finding", () => expect(named({})).toEqual([]));
+
+describe("each finding, and nothing else", () => {
+  test.each<[string, Partial<HostFacts>, readonly string[]]>([
+    ["an old Node", { nodeVersion: "v18.19.0" }, ["error node-version"]],
+    ["no capability", { capabilities: 0n }, ["error capabilities"]],
+    ["no raw socket", { capabilities: 1n << 12n }, ["error capabilities"]],
+    [
+      "extreme without real time",
+      { config: configOf({ gossip: { ...RAW.gossip, profile: "extreme" } }), realTimeUnit: null },
+      ["warning no-real-time"],
+    ],
+    ["no interface", { links: [] }, ["error interface-missing"]],
+    ["interface down", { links: [{ ...eth0, up: false, carrier: false }] }, ["error interface-down"]],
+    ["no carrier", { links: [{ ...eth0, carrier: false }] }, ["error no-carrier"]],
+    ["a bond's member", { links: [{ ...eth0, masterName: "bond0", masterKind: "bond" }] }, ["error interface-member"]],
+    ["no Ethernet", { links: [{ ...eth0, ethernet: false }] }, ["error interface-kind"]],
+    ["IPv6 switched off", { config: v6 }, ["warning no-ipv6"]],
+    [
+      "strict ARP required and not set",
+      { config: configOf({ strictArp: "require" }), sysctls: new Map() },
+      ["error strict-arp"],
+    ],
+    [
+      "strict ARP ignored and not set",
+      { config: configOf({ strictArp: "ignore" }), sysctls: new Map() },
+      ["warning strict-arp"],
+    ],
+    ["strict ARP undone beside a daemon", { sysctls: new Map() }, ["error strict-arp-undone"]],
+    [
+      "manage changes something for other addresses",
+      { sysctls: new Map(), running: false, links: [eth0, other], answers: [] },
+      ["info manage-changes"],
+    ],
+    [
+      "strict rp_filter beside another network",
+      { sysctls: new Map([...STRICT, [`${ALL}rp_filter`, 1]]), links: [eth0, other] },
+      ["warning rp-filter"],
+    ],
+    ["strict rp_filter alone does no harm", { sysctls: new Map([...STRICT, [`${ALL}rp_filter`, 1]]) }, []],
+    ["accept_local", { sysctls: new Map([...STRICT, [`${ALL}accept_local`, 1]]) }, ["info accept-local"]],
+    ["ip_nonlocal_bind", { sysctls: new Map([...STRICT, ["net/ipv4/ip_nonlocal_bind", 0]]) }, ["info nonlocal-bind"]],
+    [
+      "a VIP left by keepalived",
+      { links: [{ ...eth0, addresses: [...eth0.addresses, { address: "10.77.0.100", prefix: 32, ours: false }] }] },
+      ["error vip-on-interface"],
+    ],
+    ["keepalived", { programs: ["keepalived"] }, ["warning other-program"]],
+    [
+      "networkd configures lo",
+      { networkFiles: new Map([["/etc/systemd/network/a.network", "[Match]\nName=lo\n[Network]\nDHCP=no\n"]]) },
+      ["warning networkd-lo"],
+    ],
+    [
+      "networkd configures eth0",
+      { networkFiles: new Map([["/etc/systemd/network/a.network", "[Match]\nName=eth0\n[Network]\nDHCP=yes\n"]]) },
+      [],
+    ],
+    [
+      "networkd keeps what lies on lo",
+      { networkFiles: new Map([["/a.network", "[Match]\nName=*\n[Network]\nKeepConfiguration=yes\n"]]) },
+      [],
+    ],
+    [
+      "NetworkManager configures lo",
+      { networkFiles: new Map([["/a.nmconnection", "[connection]\ntype=loopback\n"]]) },
+      ["warning networkmanager-lo"],
+    ],
+    [
+      "a bridge that snoops without a querier",
+      {
+        config: v6,
+        links: [{ ...eth0, addresses: [{ address: "fd77::11", prefix: 64, ours: false }] }],
+        bridges: [{ name: "eth0", snooping: true, querier: false }],
+      },
+      ["info mld-snooping"],
+    ],
+    ["a stranger", { answers: [stranger] }, ["error stranger"]],
+    ["a VRRP router", { answers: [{ ...stranger, mac: "00:00:5e:00:01:07" }], running: false }, ["error stranger"]],
+    ["somebody, and no daemon to say whose MAC it is", { answers: [stranger], running: false }, ["info stranger"]],
+    ["another host of the group answers for what we own", { owned: new Set(["10.77.0.100"]) }, ["error stranger"]],
+    ["VRRP is spoken", { vrrp: [{ interface: "eth0", from: "10.77.0.9" }] }, ["info vrrp"]],
+    ["a name that does not resolve", { peers: [{ ...peer, address: null }, peer] }, ["error peer-name"]],
+    [
+      "a peer without a daemon",
+      { peers: [{ ...peer, tcp: "refused", understood: false, udp: false, udpFull: false }] },
+      ["warning peer-stopped"],
+    ],
+    [
+      "a peer with another key",
+      { peers: [{ ...peer, understood: false, udp: false, udpFull: false }] },
+      ["error peer-key"],
+    ],
+    ["UDP dropped", { peers: [{ ...peer, udp: false, udpFull: false }] }, ["error peer-udp"]],
+    ["TCP dropped", { peers: [{ ...peer, tcp: "silent", understood: false }] }, ["error peer-tcp"]],
+    ["a smaller MTU on the way", { peers: [{ ...peer, udpFull: false }] }, ["error peer-mtu"]],
+    [
+      "nobody there",
+      { peers: [{ ...peer, tcp: "silent", understood: false, udp: false, udpFull: false }] },
+      ["error peer-unreachable", "error nobody-reached"],
+    ],
+  ])("%s", (_, change, expected) => expect(named(change)).toEqual(expected));
+
+  test("the worst comes first, and each has a remedy", () => {
+    const found = judgeAll({ ...well, programs: ["keepalived"], links: [], vrrp: [{ interface: "eth0", from: "x" }] });
+    expect(found.map((one) => one.severity)).toEqual(["error", "warning", "info"]);
+    for (const one of found) expect(one.remedy).not.toBe("");
+  });
+});
+
+// ------------------------------------------------------------------ nft
+
+const dport = (protocol: string, right: unknown, op = "==") => ({
+  match: { op, left: { payload: { protocol, field: "dport" } }, right },
+});
+const established = { match: { op: "in", left: { ct: { key: "state" } }, right: ["established", "related"] } };
+
+function ruleset(policy: string, ...rules: readonly (readonly unknown[])[]): unknown {
+  const place = { family: "inet", table: "filter" };
+  return {
+    nftables: [
+      { metainfo: {} },
+      { chain: { ...place, name: "sub" } },
+      { chain: { ...place, name: "input", type: "filter", hook: "input", prio: 0, policy } },
+      { rule: { ...place, chain: "sub", handle: 90, expr: [dport("udp", 7979), { accept: null }] } },
+      ...rules.map((expr, i) => ({ rule: { ...place, chain: "input", handle: i + 1, expr } })),
+    ],
+  };
+}
+
+describe("which rule of nft drops gossip", () => {
+  const udp: Packet = { protocol: "udp", port: 7979, family: 4, interface: "eth0" };
+  const accept = { accept: null };
+  const drop = { drop: null };
+  test.each<[string, unknown, number | null | "none"]>([
+    ["no rules at all", null, "none"],
+    ["policy accept", ruleset("accept"), "none"],
+    ["policy drop", ruleset("drop", [established, accept]), null],
+    ["policy drop, the port accepted", ruleset("drop", [dport("udp", 7979), accept]), "none"],
+    ["the port in a set", ruleset("drop", [dport("udp", { set: [22, { range: [7000, 8000] }] }), accept]), "none"],
+    ["the other protocol accepted", ruleset("drop", [dport("tcp", 7979), accept]), null],
+    ["dropped by a rule", ruleset("accept", [dport("udp", 7979), { counter: {} }, drop]), 1],
+    ["rejected by a rule", ruleset("accept", [dport("udp", 22, "!="), { reject: null }]), 1],
+    ["accepted in a chain that is jumped to", ruleset("drop", [{ jump: { target: "sub" } }]), "none"],
+    [
+      "accepted on another interface",
+      ruleset("drop", [{ match: { op: "==", left: { meta: { key: "iifname" } }, right: "lo" } }, accept]),
+      null,
+    ],
+    [
+      "a match that we do not know decides nothing",
+      ruleset("accept", [{ match: { op: "==", left: { osf: {} }, right: 1 } }, drop]),
+      "none",
+    ],
+  ])("%s", (_, rules, handle) => {
+    const found = findDropper(rules, udp);
+    expect(found === null ? "none" : found.handle).toBe(handle);
+  });
+});
