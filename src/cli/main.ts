@@ -10,6 +10,7 @@ import { addCompletion } from "./completion.js";
 import { addDoctor } from "./doctor.js";
 import { addDrain, addResume } from "./drain.js";
 import { addFreeze, addThaw } from "./freeze.js";
+import { addInit } from "./init.js";
 import { addKeygen } from "./keygen.js";
 import { addMan } from "./man.js";
 import { addMove, addRebalance } from "./move.js";
@@ -34,7 +35,7 @@ function buildProgram(): Command {
       "after",
       `
 First steps
-  vipd keygen --help                   how to make the group's key, and who may read it
+  vipd init                            a first configuration and a key, for each host of a new group
   vipd schema                          what may stand in /etc/vipd/config.json
   vipd check                           is my configuration right?
   vipd doctor                          is anything wrong on this host, or with its neighbours?
@@ -46,7 +47,18 @@ First steps
 Exit codes: 0 well, 2 configuration refused, 64 wrong usage; others with each command's --help.`,
     );
   const working = [addDrain, addResume, addReload, addRebalance, addMove, addFreeze, addThaw];
-  for (const add of [addRun, addCheck, addDoctor, addStatus, addVerify, ...working, addSweep, addKeygen, addSchema])
+  for (const add of [
+    addInit,
+    addRun,
+    addCheck,
+    addDoctor,
+    addStatus,
+    addVerify,
+    ...working,
+    addSweep,
+    addKeygen,
+    addSchema,
+  ])
     add(program);
   for (const add of [addCompletion, addMan, addVersion]) add(program);
   for (const command of [program, ...program.commands]) command.exitOverride();
