@@ -17,7 +17,7 @@ import { addMove, addRebalance } from "./move.js";
 import { addReload } from "./reload.js";
 import { addRun } from "./run.js";
 import { addSchema } from "./schema.js";
-import { addStatus } from "./status.js";
+import { addMembers, addStatus, addVips } from "./status.js";
 import { addSweep } from "./sweep.js";
 import { addVerify } from "./verify.js";
 import { addVersion, readVersion } from "./version.js";
@@ -53,6 +53,8 @@ Exit codes: 0 well, 2 configuration refused, 64 wrong usage; others with each co
     addCheck,
     addDoctor,
     addStatus,
+    addMembers,
+    addVips,
     addVerify,
     ...working,
     addSweep,

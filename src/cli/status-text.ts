@@ -4,6 +4,14 @@ import { paint, printable } from "./common.js";
 
 const WIDTH = 80;
 
+export function membersText(status: StatusSnapshot): string {
+  return table(["MEMBER", "ADDRESS", "STATE", "NOTES"], status.members.map(memberRow), "STATE").join("\n");
+}
+
+export function vipsText(status: StatusSnapshot): string {
+  return table(["VIP", "GROUP", "OWNER", "HEIR", "HERE"], status.vips.map(vipRow), "HERE").join("\n");
+}
+
 export function statusText(status: StatusSnapshot): string {
   const lines: string[] = [];
   const draining = status.draining ? ", draining" : "";
@@ -12,8 +20,8 @@ export function statusText(status: StatusSnapshot): string {
   );
   if (status.frozen) lines.push(paint("yellow", "frozen: no planned moves until `vipd thaw`"));
   for (const alarm of status.alarms) lines.push(paint("red", `ALARM: ${printable(alarm)}`));
-  lines.push("", ...table(["MEMBER", "ADDRESS", "STATE", "NOTES"], status.members.map(memberRow), "STATE"));
-  lines.push("", ...table(["VIP", "GROUP", "OWNER", "HEIR", "HERE"], status.vips.map(vipRow), "HERE"));
+  lines.push("", membersText(status));
+  lines.push("", vipsText(status));
   if (status.checks.length > 0) {
     const rows = status.checks.map((one) => [one.check, one.group, one.state, one.reason]);
     lines.push("", ...table(["CHECK", "GROUP", "STATE", "LAST"], rows, "STATE"));

@@ -70,6 +70,21 @@ describe("three hosts of which nobody configured one", () => {
     expect(await vipd(first, ...verify)).toMatchObject({ code: 0, stdout: expect.stringContaining("VIPD OK") });
   });
 
+  test("members and vips are parts of the status; --watch redraws in place and gives the cursor back", async () => {
+    const [first] = lab.hosts as [LabHost];
+    expect((await vipd(first, "members")).stdout).toMatch(/host-b +10\.77\.0\.12:7979 +alive/);
+    expect(JSON.parse((await vipd(first, "vips", "--json")).stdout)).toHaveLength(lab.vips.length);
+    expect(await vipd(first, "status", "--watch")).toMatchObject({ code: 64, stdout: "" });
+    // script(1) gives it a terminal; timeout(1) is the hand on Ctrl-C.
+    const command = `stty rows 20 columns 80; timeout -s INT 4 ${process.execPath} ${MAIN} status --watch`;
+    const argv = ["ip", "netns", "exec", first.namespace, "script", "-qec", command, "/dev/null"];
+    const { stdout } = await run(argv, { env: env(first) });
+    const [esc, frames] = ["\u001b", stdout.split("Ctrl-C ends").length - 1];
+    expect(frames).toBeGreaterThan(1);
+    expect(stdout).toContain(`${esc}[?25l`);
+    expect(stdout.trimEnd().endsWith(`${esc}[?25h`)).toBe(true);
+  });
+
   test("a second time refuses to overwrite", async () => {
     expect(await init(...lab.vips)).toMatchObject({ code: 1, stderr: expect.stringContaining("is there already") });
   });
