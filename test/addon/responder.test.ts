@@ -179,6 +179,22 @@ describe("the responder", () => {
     await expect(asker.call("ask", { interface: "none", addresses, timeoutMs: 300 })).rejects.toThrow(/^ENODEV.*none/);
   });
 
+  it("a takeover's few questions do not wait for a planned move's thousands, which are paced", async () => {
+    const [asker, owner] = await Promise.all([lab.host(1), lab.host(2)]);
+    await owner.own([V4]);
+    const many = Array.from({ length: 3000 }, (_, i) => `10.8.${i >> 8}.${i & 255}`);
+    let paced = false;
+    const large = asker.call("ask", { interface: "eth0", addresses: many, timeoutMs: 300 }).then(() => (paced = true));
+    const startedAt = performance.now();
+    const answers = await asker.call("ask", { interface: "eth0", addresses: [V4], timeoutMs: 90 });
+    expect(answers).toMatchObject([{ address: V4, mac: mac(2) }]);
+    // 6 000 frames at 5 000 a second take longer than a second.
+    expect(paced).toBe(false);
+    expect(performance.now() - startedAt).toBeLessThan(600);
+    await large;
+    expect(performance.now() - startedAt).toBeGreaterThan(1000);
+  });
+
   it("refreshes quietly: every VIP and every MAC once a period", async () => {
     const host = await lab.host(1, { refreshMacMs: 500, refreshVipMs: 1000 });
     await host.own([V4]);

@@ -14,9 +14,13 @@ import { Violation } from "./violation.js";
 import type { VoiceWatch } from "./voices.js";
 import type { World } from "./world.js";
 
+/** Queues are counted no more often than this. */
+const COUNT_EVERY_MS = 5;
+
 /** Watches every turn from now on; throws a Violation out of the world's run. */
 export function holdSafety(world: World): void {
   const seen = new WeakMap<Host, { all: readonly MemberView[]; byName: Map<string, MemberView> }>();
+  const countedAt = new WeakMap<Host, number>();
   world.watch({
     turn: (host) => {
       const all = host.group.members();
@@ -29,6 +33,8 @@ export function holdSafety(world: World): void {
         if (before !== undefined) compare(world, host, before, view);
         views.byName.set(view.name, view);
       }
+      if (world.now - (countedAt.get(host) ?? Number.NEGATIVE_INFINITY) < COUNT_EVERY_MS) return;
+      countedAt.set(host, world.now);
       const { members, queued, questions, relays } = host.group.swimStats();
       holdBound(world, host, "members", members, 1024);
       holdBound(world, host, "broadcasts", queued, 2048);

@@ -57,6 +57,8 @@ const SEEDS = 3;
 const SLOWEST_MS = 300;
 /** Two announcements that cross silence both for the moment of an exchange (law 8). */
 const SILENCE_MS = 10;
+/** What is served is looked at no more often than this. */
+const LOOK_EVERY_MS = 1;
 
 export class Story {
   readonly world: World;
@@ -71,6 +73,7 @@ export class Story {
   readonly #operators: Operators | null;
   readonly #deeds: Readonly<Record<string, (story: Story) => void>>;
   #foreigners = 0;
+  #lookedAt = Number.NEGATIVE_INFINITY;
   #weights = new Map<string, number>();
   #addresses = 3;
   #moved = 0;
@@ -287,6 +290,8 @@ export class Story {
 
   #holdServed(): void {
     const { now } = this.world;
+    if (now - this.#lookedAt < LOOK_EVERY_MS) return;
+    this.#lookedAt = now;
     for (const group of this.settings("h1").groups) {
       const able = candidates(this.world, group);
       for (const address of group.addresses) {

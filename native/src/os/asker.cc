@@ -1,6 +1,7 @@
 // See asker.h.
 #include "os/asker.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cinttypes>
 #include <cstdio>
@@ -58,7 +59,9 @@ void Asker::begin(const AskRequest& request, Port& port, int64_t now_ns) {
   }
   port.asks++;
   port.interest_changed = true;
-  asks_.push_back(std::move(ask));
+  // The smallest first: a takeover's few questions do not wait for the pace of a planned move's thousands.
+  const auto larger = [&ask](const Ask& other) { return other.items.size() > ask.items.size(); };
+  asks_.insert(std::find_if(asks_.begin(), asks_.end(), larger), std::move(ask));
 }
 
 void Asker::observe(const Port& port, const Frame& frame, const std::set<Mac>& own_macs, int64_t now_ns) {
