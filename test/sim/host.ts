@@ -52,6 +52,9 @@ export class Host {
   /** When the loop, the process or the machine last stood still or was slow; when the clock last did. */
   #troubledAt = Number.NEGATIVE_INFINITY;
   #pausedAt = Number.NEGATIVE_INFINITY;
+  /** When it woke from a gap longer than its lease, and when an exchange of state ended last, well or not. */
+  gapEndedAt = Number.NEGATIVE_INFINITY;
+  exchangedAt = Number.NEGATIVE_INFINITY;
   /** The lease that the group gave last, in the host's own time. */
   leaseUntil = Number.NEGATIVE_INFINITY;
   /** For the cost table. */
@@ -191,6 +194,7 @@ export class Host {
       this.#pausedAt = this.#world.now;
     }
     this.#troubledAt = this.#world.now;
+    if (this.clock() >= this.leaseUntil) this.gapEndedAt = this.#world.now;
     this.native.resume();
     this.#pump();
   }
@@ -233,6 +237,7 @@ export class Host {
 
   #turn(input: GroupInput): void {
     if (!this.up) return;
+    if (input.kind === "exchanged" || input.kind === "exchange-failed") this.exchangedAt = this.#world.now;
     for (const output of this.group.handle(input, this.clock())) this.#perform(output);
     this.#world.turned(this);
   }

@@ -50,8 +50,6 @@ const AGREED_WITHIN_VERDICTS = 6.5;
 /** And so long after that everything else does: pauses of refused claims, a name's conflict that must be over. */
 const SERVED_WITHIN_MS = 5000;
 const CONFLICT_OVER_MS = 11_000;
-/** That a name is used at one place only, all learn by rounds that no profile shortens. */
-const NAMES_TOLD_MS = 2000;
 const PEACE_MS = 2000;
 const SEEDS = 3;
 const SLOWEST_MS = 300;
@@ -243,7 +241,9 @@ export class Story {
     if (this.#rivalled) world.run(500);
     world.note("--- healed");
     const slowest = Math.max(...this.#profiles.map((profile) => profile.deadAfterMs));
-    const patience = slowest * AGREED_WITHIN_VERDICTS + (this.#relocated ? NAMES_TOLD_MS : 0);
+    // Whoever does not watch a name finds its former place empty in SWIM's own round of probes, which no profile shortens.
+    const roundMs = this.#relocated ? (this.#hosts + 1) * this.#profiles[0]!.probeIntervalMs : 0;
+    const patience = slowest * AGREED_WITHIN_VERDICTS + roundMs;
     const agreed = holdLiveness(world, patience, () => disagreement(world));
     const rest = SERVED_WITHIN_MS + slowest + (this.#rivalled ? CONFLICT_OVER_MS : 0);
     this.#rivalled = false;

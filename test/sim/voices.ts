@@ -44,7 +44,8 @@ export class VoiceWatch {
 
   constructor(world: World) {
     this.#world = world;
-    world.watch({ moment: () => this.#look() });
+    // After each turn, since a slow loop works several at one moment: what it learns later was not known at the beginning.
+    world.watch({ turn: () => this.#compareChanged(), moment: () => this.#look() });
   }
 
   /** All addresses that any running host is configured with. */
@@ -62,12 +63,27 @@ export class VoiceWatch {
 
   #look(): void {
     if (this.#pairs.size > 0 && this.#drifts()) this.#driftedAt = this.#world.now;
-    if (this.#world.segment.takeChanged()) this.#compare();
+    this.#compareChanged();
     for (const [key, pair] of this.#pairs) this.#endure(key, pair);
     for (const host of this.#world.hosts) {
-      if (host.clock() < host.leaseUntil || !host.native.speaks()) continue;
-      throw new Violation(this.#world, `${host} answers after its lease`);
+      if (!host.native.speaks()) continue;
+      if (host.clock() >= host.leaseUntil) throw new Violation(this.#world, `${host} answers after its lease`);
+      this.#mustHaveCaughtUp(host);
     }
+  }
+
+  /** Law 2: after a gap longer than the lease silence, until state was exchanged, or every peer failed to answer in time. */
+  #mustHaveCaughtUp(host: Host): void {
+    const { now } = this.#world;
+    if (host.exchangedAt >= host.gapEndedAt || now - host.gapEndedAt >= this.#world.profileOf(host.name).catchUpMs)
+      return;
+    const peers = host.group.members().filter((member) => !member.self && !member.foreign && member.state !== "left");
+    if (peers.length === 0) return;
+    throw new Violation(this.#world, `${host} answers after a gap without having exchanged state with anybody`);
+  }
+
+  #compareChanged(): void {
+    if (this.#world.segment.takeChanged()) this.#compare();
   }
 
   #compare(): void {
