@@ -14,6 +14,7 @@ const JUST_CLAIMED_MS = 500;
 
 export function beginClaim(ctx: Context, key: Key, now: Millis): void {
   key.held.clear();
+  key.holding = false;
   key.tookOver = key.holder !== null;
   enter(ctx, key, "claiming", key.holder === null ? "first claim" : `after ${key.holder}`, now);
   decide(ctx, key, now);
@@ -80,7 +81,8 @@ export function apply(ctx: Context, key: Key, verdict: WireVerdict, now: Millis)
 export function hold(ctx: Context, key: Key, reason: string, now: Millis): void {
   key.reason = reason;
   key.trusting = isLive(ctx.view, key.holder) ? key.holder : null;
-  if (key.spec.local) ctx.out.hold(key.spec.addresses);
+  key.holding = key.spec.local;
+  if (key.holding) ctx.out.hold(key.spec.addresses);
   else own(ctx, key, now);
 }
 

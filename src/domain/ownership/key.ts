@@ -36,6 +36,8 @@ export interface Key {
   trusting: string | null;
   /** Addresses that a stranger claimed within DEFEND_INTERVAL of their last defence. */
   readonly attacked: Set<string>;
+  /** This claim has asked for its addresses on lo: news of an earlier claim's, which was given up, do not count for it. */
+  holding: boolean;
   /** Addresses that are on lo since the claim began. */
   held: Set<string>;
   /** No claim before: a refused or failed one is not repeated at once. */
@@ -79,6 +81,7 @@ export function newKey(spec: KeySpec, now: Millis): Key {
     stamp: 0,
     trusting: null,
     attacked: new Set(),
+    holding: false,
     held: new Set(),
     notBefore: Number.NEGATIVE_INFINITY,
     rivalryAt: Number.NEGATIVE_INFINITY,

@@ -121,13 +121,14 @@ export class Ownership {
   held(addresses: readonly string[], now: Millis): void {
     for (const address of addresses) {
       const key = this.#byAddress.get(address);
-      if (key === undefined || key.state !== "claiming") continue;
+      if (key === undefined || key.state !== "claiming" || !key.holding) continue;
       key.held.add(address);
       if (key.held.size < key.spec.addresses.length) continue;
       const { trusting } = key;
       if (trusting === null || isLive(this.#ctx.view, trusting)) own(this.#ctx, key, now);
       else {
         key.held.clear();
+        key.holding = false;
         decide(this.#ctx, key, now);
       }
     }

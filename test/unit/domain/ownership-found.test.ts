@@ -145,6 +145,22 @@ describe("ownership: found by the simulation", () => {
     expect(take("hold")).toHaveLength(1);
   });
 
+  it("an address that comes on lo for a claim that was given up does not finish the next one", () => {
+    const { machine, states, elect, answer, take, state, reason } = world();
+    elect("b", "a", 0);
+    elect("a", "b", 10_000);
+    expect(take("hold")).toHaveLength(1);
+    elect("b", "a", 10_001);
+    states.set("c", "dead");
+    elect("a", "b", 10_002);
+    machine.held([V], 10_003);
+    expect(state()).toBe("claiming");
+    expect(reason()).toBe("asking the wire");
+    answer("c", 10_090);
+    expect(state()).toBe("standby");
+    expect(take("own")).toEqual([]);
+  });
+
   it("a pause after a refused claim ends, also if somebody else was elected meanwhile and the timer is early", () => {
     const { machine, states, elect, answer, state, take } = world();
     states.set("b", "dead");
