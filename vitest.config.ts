@@ -1,14 +1,22 @@
 import { defineConfig } from "vitest/config";
 
 /** Endurance: minutes long, or in need of a quiet machine. `npm run test:soak` runs them; `npm test` does not. */
-const SOAK = ["attack", "forty"].map((name) => `test/lab/${name}.test.ts`);
+const SOAK = ["test/lab/attack.test.ts", "test/lab/forty.test.ts", "test/sim/fresh.test.ts"];
 
 /** Four kinds of test: pure floors, simulation, the addon, and the lab (real namespaces; root; one file at a time). */
 export default defineConfig({
   test: {
     projects: [
       { test: { name: "unit", include: ["test/unit/**/*.test.ts"], environment: "node", testTimeout: 30_000 } },
-      { test: { name: "sim", include: ["test/sim/**/*.test.ts"], environment: "node", testTimeout: 120_000 } },
+      {
+        test: {
+          name: "sim",
+          include: ["test/sim/**/*.test.ts"],
+          exclude: SOAK,
+          environment: "node",
+          testTimeout: 120_000,
+        },
+      },
       {
         test: {
           name: "addon",

@@ -1,5 +1,4 @@
 import { describe, expect, it } from "vitest";
-import { freshSeeds } from "./fresh-seeds.js";
 import { play } from "./story.js";
 
 /** Seeds that told of a bug once; which one stands in the history of this file. New ones: `npm run sim -- --seeds=100`. */
@@ -29,15 +28,5 @@ describe("stories with a quorum: whoever is out of reach of a majority for a lea
 describe("wide stories: commands, checks, an even spread and foreign members as well", () => {
   it.each([1, 2, 3, 90045])("npm run sim -- --seed=%i --hosts=5 --minutes=0.3 --wide", (seed) => {
     expect(play({ seed, hosts: HOSTS, minutes: MINUTES, wide: true }).chapters).toBeGreaterThan(0);
-  });
-});
-
-describe("stories that this commit is the first to play", () => {
-  it.each(freshSeeds(20))("npm run sim -- --seed=%i --hosts=5 --minutes=0.3", (seed) => {
-    expect(play({ seed, hosts: HOSTS, minutes: MINUTES }).chapters).toBeGreaterThan(0);
-  });
-
-  it.each(freshSeeds(5))("npm run sim -- --seed=%i --hosts=5 --minutes=0.3 --quorum", (seed) => {
-    expect(play({ seed, hosts: HOSTS, minutes: MINUTES, quorum: true }).chapters).toBeGreaterThan(0);
   });
 });
