@@ -88,6 +88,16 @@ export interface AnnouncePace {
   readonly refreshVipMs: number;
 }
 
+export interface AskRequest {
+  readonly interface: string;
+  readonly addresses: readonly string[];
+  readonly timeoutMs: number;
+  /** One question an address: whoever counts losses wants each of them to be seen. */
+  readonly once?: boolean;
+  /** Who asks, of the addresses' family; without it a probe that no cache learns from, or our link-local address. */
+  readonly source?: string;
+}
+
 export interface AskAnswer {
   readonly address: string;
   readonly mac: string;
@@ -169,12 +179,8 @@ export interface Responder {
   setAnnounce(pace: AnnouncePace): void;
   /** No frame leaves after this CLOCK_BOOTTIME instant. -Infinity (or 0): silence at once. */
   lease(until: Millis): void;
-  /** Asks the wire who has these addresses; answers by our own MACs are left out. Two questions a address, spaced. */
-  ask(request: {
-    readonly interface: string;
-    readonly addresses: readonly string[];
-    readonly timeoutMs: number;
-  }): Promise<readonly AskAnswer[]>;
+  /** Asks the wire who has these addresses; answers by our own MACs are left out. Two questions an address, spaced. */
+  ask(request: AskRequest): Promise<readonly AskAnswer[]>;
   stats(): ResponderStats;
   /** Joins the threads; every socket closed. Idempotent. */
   stop(): Promise<void>;

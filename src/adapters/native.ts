@@ -36,7 +36,8 @@ interface RawEngine {
   setAnnounceRate(framesPerSecond: number): void;
   setRefresh(macMs: number, vipMs: number): void;
   lease(until: number): void;
-  ask(iface: string, addresses: readonly string[], timeoutMs: number): number;
+  /** `once`: one question an address instead of two. `source`: who asks. */
+  ask(iface: string, addresses: readonly string[], timeoutMs: number, once?: boolean, source?: string): number;
   hold(addresses: readonly string[]): number;
   drop(addresses: readonly string[]): number;
   sweep(): number;

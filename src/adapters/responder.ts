@@ -7,6 +7,7 @@ import type {
   AnnouncePace,
   AnnounceRequest,
   AskAnswer,
+  AskRequest,
   LinkState,
   OwnIntent,
   Responder,
@@ -76,12 +77,9 @@ export class NativeResponder implements Responder {
   }
 
   /** Resolves after `timeoutMs`, or later where the pacing of many addresses wants it. Rejects `ENODEV: …` for a missing interface. */
-  async ask(request: {
-    readonly interface: string;
-    readonly addresses: readonly string[];
-    readonly timeoutMs: number;
-  }): Promise<readonly AskAnswer[]> {
-    const done = await this.#engine.request((raw) => raw.ask(request.interface, request.addresses, request.timeoutMs));
+  async ask(request: AskRequest): Promise<readonly AskAnswer[]> {
+    const { addresses, timeoutMs, once, source } = request;
+    const done = await this.#engine.request((raw) => raw.ask(request.interface, addresses, timeoutMs, once, source));
     return done.answers;
   }
 

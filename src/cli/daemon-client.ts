@@ -1,5 +1,6 @@
 /** Asks the running daemon over its Unix socket, and tells it to do things. Bounded in size, questions in time; never starts anything. */
 import * as http from "node:http";
+import * as https from "node:https";
 import type { StatusSnapshot } from "../ports.js";
 
 const BODY_BYTES_MAX = 64 * 1024 * 1024;
@@ -15,6 +16,24 @@ export async function askStatus(socketPath: string): Promise<Asked> {
     return { ok: true, status: JSON.parse(body) as StatusSnapshot, body };
   } catch (error) {
     return { ok: false, reason: explain(error, socketPath) };
+  }
+}
+
+/** The same of another daemon, by the address that its `status.listen` has: `http://10.0.0.11:7980`, with or without `/status`. */
+export async function askStatusAt(text: string): Promise<Asked> {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url === null || !/^https?:$/.test(url.protocol)) {
+    return { ok: false, reason: `${JSON.stringify(text)} is no URL of a daemon, like http://10.0.0.11:7980` };
+  }
+  if (url.pathname === "/") url.pathname = "/status";
+  try {
+    const { status, body } = await request(url, { method: "GET", path: "", timeoutMs: TIMEOUT_MS });
+    if (status !== 200) return { ok: false, reason: `${url.href} answered ${status}` };
+    const parsed = JSON.parse(body) as StatusSnapshot;
+    if (!Array.isArray(parsed.members) || !Array.isArray(parsed.vips)) throw new Error("not a status of vipd");
+    return { ok: true, status: parsed, body };
+  } catch (error) {
+    return { ok: false, reason: `${url.href}: ${error instanceof Error ? error.message : String(error)}` };
   }
 }
 
@@ -64,12 +83,11 @@ interface Request {
   readonly timeoutMs: number;
 }
 
-function request(socketPath: string, what: Request): Promise<{ status: number; body: string }> {
+/** `where`: the path of a Unix socket, or a whole URL. */
+function request(where: string | URL, what: Request): Promise<{ status: number; body: string }> {
   const { method, path, timeoutMs } = what;
   return new Promise((resolve, reject) => {
-    // A Host that the daemon's guard takes for this machine.
-    const headers = { host: "localhost", "content-type": "application/json" };
-    const request = http.request({ socketPath, path, method, headers }, (response) => {
+    const hear = (response: http.IncomingMessage): void => {
       const parts: Buffer[] = [];
       let length = 0;
       response.on("data", (part: Buffer) => {
@@ -81,7 +99,13 @@ function request(socketPath: string, what: Request): Promise<{ status: number; b
       response.on("end", () => {
         resolve({ status: response.statusCode ?? 0, body: Buffer.concat(parts).toString("utf8") });
       });
-    });
+    };
+    // A Host that the daemon's guard takes for this machine.
+    const headers = { host: "localhost", "content-type": "application/json" };
+    const request =
+      typeof where === "string"
+        ? http.request({ socketPath: where, path, method, headers }, hear)
+        : (where.protocol === "https:" ? https : http).request(where, { method }, hear);
     const deadline = setTimeout(
       () => request.destroy(new Error(`no answer within ${Math.round(timeoutMs / 1000)} s`)),
       timeoutMs,

@@ -1,71 +1,188 @@
-/** The judgement of `vipd verify`, and its text: a line a VIP, then one plug-in line with performance data. Pure. */
-export interface Observation {
-  readonly address: string;
-  /** This host owns it, so that its own answers are not seen. */
-  readonly own: boolean;
-  readonly answers: readonly {
-    readonly mac: string;
-    readonly afterMs: number;
-    /** From 0. */
-    readonly round: number;
-    /** The host of that MAC where it is known. */
-    readonly host: string | null;
-  }[];
+/**
+ * The judgement of `vipd verify`: what was heard of each VIP, round by round, what that means, and the plug-in line with
+ * performance data. Boundary: pure; knows neither the wire nor the daemon, only what it is told of them.
+ */
+export interface Answer {
+  readonly mac: string;
+  readonly afterMs: number;
+  /** The member of that MAC, where members are known. */
+  readonly host: string | null;
+}
+
+/** Whoever answered, by its host where that is known: two interfaces of one host are one voice. */
+export interface Voice {
+  readonly host: string | null;
+  readonly macs: string[];
+  answers: number;
+}
+
+/** What the group says of a VIP. */
+export interface Expected {
+  /** Whom `/status` named as owner while it was asked, before or after; empty: nobody. */
+  readonly owners: readonly string[];
+  /** The MACs of these, for whoever has to find the stranger. */
+  readonly macs: readonly string[];
+}
+
+export type Code = 0 | 1 | 2 | 3;
+export const WORDS = ["OK", "WARNING", "CRITICAL", "UNKNOWN"] as const;
+/** Worst last: what is known to be wrong outweighs what could not be asked. */
+const SEVERITY: readonly Code[] = [0, 1, 3, 2];
+
+/** One VIP. Bounded however long it is asked for. */
+export class Observation {
+  readonly voices: Voice[] = [];
+  asked = 0;
+  answered = 0;
+  /** Rounds in which more than one voice answered. */
+  together = 0;
+  /** Times that another voice answered than in the round before that was answered. */
+  changes = 0;
+  fastestMs = Number.POSITIVE_INFINITY;
+  slowestMs = 0;
+  sumMs = 0;
+  /** What the group says; null: nobody could be asked, or it does not know this VIP. */
+  expected: Expected | null = null;
+  #last = "";
+
+  constructor(
+    readonly address: string,
+    /** This host has it, so that its own answers are not seen. */
+    readonly own: boolean = false,
+    /** Why the wire is unlikely to know it, or "". */
+    readonly offLink: string = "",
+  ) {}
+
+  /** One probe and its answers. Returns what changed since the round before, or null. */
+  round(answers: readonly Answer[]): string | null {
+    this.asked++;
+    if (answers.length > 0) this.answered++;
+    const heard = new Set<Voice>();
+    for (const answer of answers) heard.add(this.#hear(answer));
+    if (heard.size > 1) this.together++;
+    const now =
+      heard.size === 0 ? "nobody answers" : `${nameVoices([...heard])} ${heard.size > 1 ? "answer" : "answers"}`;
+    const before = this.#last;
+    if (heard.size > 0 && this.#lastHeard !== "" && now !== this.#lastHeard) this.changes++;
+    this.#last = now;
+    if (heard.size > 0) this.#lastHeard = now;
+    return now === before ? null : now;
+  }
+  #lastHeard = "";
+
+  #hear({ mac, host, afterMs }: Answer): Voice {
+    let voice = this.voices.find((one) => (host === null ? one.macs.includes(mac) : one.host === host));
+    if (voice === undefined) this.voices.push((voice = { host, macs: [], answers: 0 }));
+    if (!voice.macs.includes(mac)) voice.macs.push(mac);
+    voice.answers++;
+    this.fastestMs = Math.min(this.fastestMs, afterMs);
+    this.slowestMs = Math.max(this.slowestMs, afterMs);
+    this.sumMs += afterMs;
+    return voice;
+  }
+
+  get meanMs(): number {
+    return this.sumMs / this.voices.reduce((sum, voice) => sum + voice.answers, 0);
+  }
+}
+
+export interface Judged {
+  readonly code: Code;
+  readonly text: string;
+}
+
+/** `watching`: for so long a time that VIPs may well have moved; a move is told, and is no second voice. */
+export function judgeOne(seen: Observation, watching = false): Judged {
+  const { voices, asked, answered, expected } = seen;
+  const who = nameVoices(voices);
+  if (seen.own) {
+    if (voices.length === 0) return { code: 0, text: "owned by this host; asked the others: nobody else answers" };
+    return { code: 2, text: `owned by this host, and ${who} answers as well` };
+  }
+  if (seen.offLink !== "" && answered === 0) return { code: 3, text: seen.offLink };
+  if (answered === 0) return { code: 2, text: `nobody answers (${asked} ${asked === 1 ? "probe" : "probes"})` };
+  if (seen.together > 0 || (!watching && seen.changes > 1)) {
+    return {
+      code: 2,
+      text: `${voices.length} voices: ${voices.map((one) => nameOf(one, expected !== null)).join(", ")}`,
+    };
+  }
+  const strangers = expected === null ? [] : voices.filter((voice) => voice.host === null);
+  if (strangers.length > 0)
+    return { code: 2, text: `a stranger answers: ${nameVoices(strangers)}; ${shouldBe(expected)}` };
+  if (voices.length > 1)
+    return { code: 1, text: `moved while asked: ${voices.map((one) => nameOf(one)).join(", then ")}` };
+  if (expected !== null && !expected.owners.includes(voices[0]?.host ?? "")) {
+    return { code: 1, text: `${who} answers, a member; ${shouldBe(expected)}` };
+  }
+  if (answered < asked) {
+    const lost = Math.round((1 - answered / asked) * 100);
+    return { code: 1, text: `${who} answered ${answered} of ${asked} probes, ${lost} % lost` };
+  }
+  return { code: 0, text: `${who} answers after ${seen.meanMs.toFixed(2)} ms` };
+}
+
+function shouldBe(expected: Expected | null): string {
+  const { owners = [], macs = [] } = expected ?? {};
+  if (owners.length === 0) return "nobody should: the group knows no owner";
+  return `the owner is ${owners.join(" or ")}${macs.length === 0 ? "" : ` (${macs.join(", ")})`}`;
+}
+
+function nameVoices(voices: readonly Voice[]): string {
+  return voices.map((one) => nameOf(one)).join(" and ");
+}
+
+function nameOf({ host, macs }: Voice, membersKnown = false): string {
+  if (host !== null) return `${host} (${macs.join(", ")})`;
+  return membersKnown ? `a stranger (${macs.join(", ")})` : macs.join(", ");
 }
 
 export interface Verdict {
-  readonly code: 0 | 1 | 2;
-  readonly word: "OK" | "WARNING" | "CRITICAL";
+  readonly code: Code;
+  readonly word: (typeof WORDS)[number];
   readonly summary: string;
 }
 
-const WORDS = ["OK", "WARNING", "CRITICAL"] as const;
+const SHOWN_MAX = 3;
 
-/** Of one VIP asked `rounds` times. */
-export function judgeOne(seen: Observation, rounds: number): { code: 0 | 1 | 2; text: string } {
-  const macs = [...new Set(seen.answers.map((answer) => answer.mac))];
-  if (seen.own) {
-    if (macs.length === 0) return { code: 0, text: "owned by this host; asked the others: nobody else answers" };
-    return { code: 2, text: `owned by this host, and ${macs.join(", ")} answers as well` };
-  }
-  if (macs.length === 0) return { code: 2, text: "nobody answers" };
-  for (let round = 0; round < rounds; round++) {
-    const inRound = new Set(seen.answers.filter((answer) => answer.round === round).map((answer) => answer.mac));
-    if (inRound.size > 1) return { code: 2, text: `${inRound.size} answer: ${[...inRound].join(", ")}` };
-  }
-  const answered = new Set(seen.answers.map((answer) => answer.round)).size;
-  const first = seen.answers[0]!;
-  if (macs.length > 1) return { code: 1, text: `moved while asked: ${macs.join(", then ")}` };
-  const who = first.host === null ? first.mac : `${first.mac} (${first.host})`;
-  if (answered < rounds) return { code: 1, text: `${who} answered ${answered} of ${rounds} times` };
-  return { code: 0, text: `${who} answers after ${medianMs(seen).toFixed(2)} ms` };
-}
-
-export function judge(observations: readonly Observation[], rounds: number): Verdict {
-  const judged = observations.map((seen) => ({ seen, ...judgeOne(seen, rounds) }));
-  const code = Math.max(0, ...judged.map((one) => one.code)) as 0 | 1 | 2;
+export function judge(observations: readonly Observation[], watching = false): Verdict {
+  const judged = observations.map((seen) => ({ seen, ...judgeOne(seen, watching) }));
+  const worst = (a: Code, b: Code): Code => (SEVERITY.indexOf(a) > SEVERITY.indexOf(b) ? a : b);
+  const code = judged.map((one) => one.code).reduce(worst, 0);
   const bad = judged.filter((one) => one.code > 0);
-  const good = judged.length - bad.length;
-  const shown = bad.slice(0, 3).map((one) => `${one.seen.address}: ${one.text}`);
-  const more = bad.length > 3 ? `; and ${bad.length - 3} more` : "";
-  const noun = judged.length === 1 ? "VIP" : "VIPs";
-  const one = `${good} of ${judged.length} ${noun} well`;
-  const summary = bad.length === 0 ? `${one}, each with one voice` : `${one}; ${shown.join("; ")}${more}`;
+  bad.sort((a, b) => SEVERITY.indexOf(b.code) - SEVERITY.indexOf(a.code));
+  const well = `${judged.length - bad.length} of ${judged.length} ${judged.length === 1 ? "VIP" : "VIPs"} well`;
+  const shown = bad.slice(0, SHOWN_MAX).map((one) => `${one.seen.address}: ${one.text}`);
+  const more = bad.length > SHOWN_MAX ? [`and ${bad.length - SHOWN_MAX} more`] : [];
+  const only = judged.length === 1 ? `${judged[0]!.seen.address}: ${judged[0]!.text}` : `${well}, each with one voice`;
+  const summary = bad.length === 0 ? only : [well, ...shown, ...more].join("; ");
   return { code, word: WORDS[code], summary };
 }
 
-export function verdictText(observations: readonly Observation[], verdict: Verdict, rounds: number): string {
-  const width = Math.max(0, ...observations.map((seen) => seen.address.length));
-  const lines = observations.map((seen) => `${seen.address.padEnd(width)}  ${judgeOne(seen, rounds).text}`);
-  const silent = observations.filter((seen) => !seen.own && seen.answers.length === 0).length;
-  const double = observations.filter((seen) => new Set(seen.answers.map((answer) => answer.mac)).size > 1).length;
-  const times = observations.flatMap((seen) => seen.answers.map((answer) => answer.afterMs));
-  const slowest = times.length === 0 ? "U" : `${Math.max(...times).toFixed(3)}ms`;
-  const data = `vips=${observations.length} silent=${silent} double=${double} slowest=${slowest};;;0`;
-  return [...lines, `VIPD ${verdict.word}: ${verdict.summary.replaceAll("|", "/")} | ${data}`].join("\n");
+/** One line, as monitoring plug-ins print: what is right of the bar is performance data (label=value[unit];warn;crit;min;max). */
+export function pluginLine(observations: readonly Observation[], verdict: Verdict): string {
+  const others = observations.filter((seen) => !seen.own && !(seen.offLink !== "" && seen.answered === 0));
+  const sum = (of: (seen: Observation) => number) => others.reduce((total, seen) => total + of(seen), 0);
+  const [asked, answered] = [sum((seen) => seen.asked), sum((seen) => seen.answered)];
+  const answers = sum((seen) => seen.voices.reduce((total, voice) => total + voice.answers, 0));
+  const time = (value: number) => (answers === 0 ? "U" : `${value.toFixed(3)}ms;;;0`);
+  const slowest = Math.max(0, ...others.map((seen) => seen.slowestMs));
+  const data = [
+    `vips=${observations.length};;;0`,
+    `silent=${others.filter((seen) => seen.answered === 0).length};;;0`,
+    `double=${others.filter((seen) => seen.together > 0).length};;;0`,
+    `loss=${asked === 0 ? "U" : `${((1 - answered / asked) * 100).toFixed(1)}%;;;0;100`}`,
+    `rtt=${time(sum((seen) => seen.sumMs) / answers)}`,
+    `rtt_max=${time(slowest)}`,
+  ];
+  return `VIPD ${verdict.word}: ${verdict.summary.replaceAll("|", "/")} | ${data.join(" ")}`;
 }
 
-function medianMs(seen: Observation): number {
-  const sorted = seen.answers.map((answer) => answer.afterMs).sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? 0;
+/** A line a VIP. */
+export function vipLines(observations: readonly Observation[], watching = false): string[] {
+  const width = Math.max(0, ...observations.map((seen) => seen.address.length));
+  return observations.map((seen) => {
+    const { code, text } = judgeOne(seen, watching);
+    return `${seen.address.padEnd(width)}  ${WORDS[code].padEnd(8)}  ${text}`;
+  });
 }

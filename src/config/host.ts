@@ -63,6 +63,12 @@ export function placeGroup(
   return found === null ? waiting("it has no address") : { kind: "on", interfaces: [found.name] };
 }
 
+/** A subnet of this interface holds the address. */
+export function isOnLink(address: string, name: string, host: readonly HostInterface[]): boolean {
+  const bytes = addressToBytes(address);
+  return subnetsOf(host, [address]).some((subnet) => subnet.name === name && holds(subnet, bytes));
+}
+
 function waiting(reason: string): Placement {
   return { kind: "waiting", reason: `"auto": ${reason}` };
 }

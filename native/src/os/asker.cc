@@ -12,7 +12,6 @@
 namespace vipd {
 namespace {
 
-constexpr int kQuestions = 2;
 /** An answerer that floods us with MACs: more than this for one address tell nothing new. */
 constexpr size_t kAnswersMax = 16;
 
@@ -50,7 +49,10 @@ void Asker::begin(const AskRequest& request, Port& port, int64_t now_ns) {
   ask.port = &port;
   ask.timeout_ns = request.timeout_ns;
   ask.due_ns = now_ns;
-  ask.link_local = link_local_of(port.index);
+  const bool said = request.source != Ip{};
+  if (said && request.source.is_v4()) ask.arp_source = request.source;
+  ask.ns_source = said && !request.source.is_v4() ? request.source : link_local_of(port.index);
+  ask.questions = request.questions;
   for (const Ip& ip : request.addresses) {
     if (!ask.by_address.emplace(ip, ask.items.size()).second) continue;
     Item item;
@@ -99,10 +101,10 @@ void Asker::send_round(Ask& ask, int64_t now_ns) {
     Item& item = ask.items[ask.cursor++];
     if (item.asked_ns == 0) item.asked_ns = now_ns;
     if (item.address.is_v4()) {
-      const ArpFrame frame = build_arp_probe(item.address, port.link.mac);
+      const ArpFrame frame = build_arp_request(item.address, ask.arp_source, port.link.mac);
       send(ask, *port.arp, frame.data(), frame.size());
     } else {
-      const NdpFrame frame = build_ns(item.address, ask.link_local, port.link.mac);
+      const NdpFrame frame = build_ns(item.address, ask.ns_source, port.link.mac);
       send(ask, *port.ndp, frame.bytes.data(), frame.size);
     }
   }
@@ -113,7 +115,7 @@ void Asker::send_round(Ask& ask, int64_t now_ns) {
   ask.cursor = 0;
   ask.round++;
   const int64_t third = ask.timeout_ns / 3;
-  ask.due_ns = now_ns + (ask.round < kQuestions ? third : ask.timeout_ns - third);
+  ask.due_ns = now_ns + (ask.round < ask.questions ? third : ask.timeout_ns - (ask.questions - 1) * third);
 }
 
 std::vector<Port*> Asker::pump(int64_t now_ns) {
@@ -125,7 +127,7 @@ std::vector<Port*> Asker::pump(int64_t now_ns) {
       ++it;
       continue;
     }
-    if (!gone && ask.round < kQuestions) {
+    if (!gone && ask.round < ask.questions) {
       send_round(ask, now_ns);
       ++it;
       continue;

@@ -1,4 +1,4 @@
-// Questions to the wire (law 5): who has these addresses on this interface? Two questions an address, spaced, paced;
+// Questions to the wire (law 5): who has these addresses on this interface? Two questions an address (or one), spaced, paced;
 // every answer is kept with its MAC and delay. Asking claims nothing, so it needs no lease. The responder's thread.
 #pragma once
 
@@ -16,6 +16,10 @@ struct AskRequest {
   std::string interface;
   std::vector<Ip> addresses;
   int64_t timeout_ns = 0;
+  /** How often each address is asked for. One where every loss is to be seen. */
+  int questions = 2;
+  /** Who asks: for ARP the sender address, for NS the source of the packet. :: asks as usual (a probe; our link-local address). */
+  Ip source;
 };
 
 class Asker {
@@ -47,7 +51,11 @@ class Asker {
     int64_t timeout_ns;
     std::vector<Item> items;
     std::unordered_map<Ip, size_t, IpHash> by_address;
-    Ip link_local;
+    /** Of an ARP question; :: is a probe. */
+    Ip arp_source;
+    /** Of a solicitation; :: where the interface has no usable address. */
+    Ip ns_source;
+    int questions;
     int round = 0;
     size_t cursor = 0;
     int64_t due_ns;

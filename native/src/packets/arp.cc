@@ -93,7 +93,11 @@ ArpFrame build_gratuitous_reply(const Ip& vip, const Mac& mac) {
 }
 
 ArpFrame build_arp_probe(const Ip& vip, const Mac& mac) {
-  return build({kBroadcastMac, kOpcodeRequest, mac, Ip{}, Mac{}, vip});
+  return build_arp_request(vip, Ip{}, mac);
+}
+
+ArpFrame build_arp_request(const Ip& vip, const Ip& source, const Mac& mac) {
+  return build({kBroadcastMac, kOpcodeRequest, mac, source, Mac{}, vip});
 }
 
 }  // namespace vipd

@@ -21,5 +21,7 @@ ArpFrame build_gratuitous_request(const Ip& vip, const Mac& mac);
 ArpFrame build_gratuitous_reply(const Ip& vip, const Mac& mac);
 /** Probe: sender 0.0.0.0 (RFC 5227, 2.1.1); asks without changing any cache. */
 ArpFrame build_arp_probe(const Ip& vip, const Mac& mac);
+/** An ordinary question (RFC 826): whoever hears it may learn that `source` is at `mac`. */
+ArpFrame build_arp_request(const Ip& vip, const Ip& source, const Mac& mac);
 
 }  // namespace vipd

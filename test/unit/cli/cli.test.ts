@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { statusText } from "../../../src/cli/status-text.js";
-import { judge, judgeOne, type Observation, verdictText } from "../../../src/cli/verify-verdict.js";
+import { judge, judgeOne, Observation, pluginLine } from "../../../src/cli/verify-verdict.js";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 let dir = "";
@@ -163,25 +163,72 @@ describe("status text", () => {
 });
 
 describe("the verdict of verify", () => {
-  const seen = (own: boolean, ...answers: [string, number][]): Observation => ({
-    address: "10.0.0.1",
-    own,
-    answers: answers.map(([mac, round]) => ({ mac, round, afterMs: 0.5, host: null })),
-  });
-  it.each<[string, Observation, number, number, string]>([
-    ["one voice is OK", seen(false, ["a", 0], ["a", 0]), 1, 0, "a answers after 0.50 ms"],
-    ["nobody is CRITICAL", seen(false), 1, 2, "nobody answers"],
-    ["two voices are CRITICAL", seen(false, ["a", 0], ["b", 0]), 1, 2, "2 answer: a, b"],
-    ["a lost round is a WARNING", seen(false, ["a", 0]), 2, 1, "a answered 1 of 2 times"],
-    ["a move between rounds is a WARNING", seen(false, ["a", 0], ["b", 1]), 2, 1, "moved while asked: a, then b"],
-    ["own and nobody else is OK", seen(true), 1, 0, "nobody else answers"],
-    ["own and somebody else is CRITICAL", seen(true, ["a", 0]), 1, 2, "a answers as well"],
-  ])("%s", (_name, observation, rounds, code, text) => {
-    expect(judgeOne(observation, rounds)).toMatchObject({ code, text: expect.stringContaining(text) });
-    const verdict = judge([observation], rounds);
+  type Heard = readonly (readonly [mac: string, host?: string])[];
+  const OWNER = { owners: ["host-b"], macs: ["b"] };
+  const seen = (rounds: readonly Heard[], more: { own?: boolean; offLink?: string; expected?: typeof OWNER } = {}) => {
+    const one = new Observation("10.0.0.1", more.own, more.offLink);
+    for (const heard of rounds) one.round(heard.map(([mac, host = null]) => ({ mac, host, afterMs: 0.5 })));
+    one.expected = more.expected ?? null;
+    return one;
+  };
+  it.each<[string, Observation, number, string]>([
+    ["one voice is OK", seen([[["a"]], [["a"]]]), 0, "a answers after 0.50 ms"],
+    ["nobody is CRITICAL", seen([[], []]), 2, "nobody answers (2 probes)"],
+    ["nobody, off-link, is UNKNOWN", seen([[]], { offLink: "off-link: no subnet" }), 3, "off-link: no subnet"],
+    ["off-link and answered is as good as any", seen([[["a"]]], { offLink: "off-link: no subnet" }), 0, "a answers"],
+    ["two voices are CRITICAL", seen([[["a"], ["b"]]]), 2, "2 voices: a, b"],
+    ["two voices, one of them lost in each round, are CRITICAL", seen([[["a"]], [["b"]], [["a"]]]), 2, "2 voices"],
+    [
+      "two interfaces of one host are one voice",
+      seen([
+        [
+          ["a", "h"],
+          ["b", "h"],
+        ],
+        [["b", "h"]],
+      ]),
+      0,
+      "h (a, b) answers",
+    ],
+    ["a lost probe is a WARNING", seen([[["a"]], [], [], [["a"]]]), 1, "a answered 2 of 4 probes, 50 % lost"],
+    ["a move between probes is a WARNING", seen([[["a"]], [["b"]]]), 1, "moved while asked: a, then b"],
+    ["the owner is OK", seen([[["b", "host-b"]]], { expected: OWNER }), 0, "host-b (b) answers"],
+    [
+      "a stranger is CRITICAL",
+      seen([[["x"]]], { expected: OWNER }),
+      2,
+      "a stranger answers: x; the owner is host-b (b)",
+    ],
+    [
+      "a stranger beside the owner is named",
+      seen([[["x"], ["b", "host-b"]]], { expected: OWNER }),
+      2,
+      "a stranger (x)",
+    ],
+    ["a member that is not the owner is a WARNING", seen([[["c", "host-c"]]], { expected: OWNER }), 1, "a member; the"],
+    ["own and nobody else is OK", seen([[]], { own: true }), 0, "nobody else answers"],
+    ["own and somebody else is CRITICAL", seen([[["a"]]], { own: true }), 2, "a answers as well"],
+  ])("%s", (_name, observation, code, text) => {
+    expect(judgeOne(observation)).toMatchObject({ code, text: expect.stringContaining(text) });
+    const verdict = judge([observation]);
     expect(verdict.code).toBe(code);
-    expect(verdictText([observation], verdict, rounds).split("\n").at(-1)).toMatch(
-      /^VIPD (OK|WARNING|CRITICAL): .* \| vips=1 silent=/,
+    expect(pluginLine([observation], verdict)).toMatch(
+      /^VIPD (OK|WARNING|CRITICAL|UNKNOWN): [^|]+ \| vips=1;;;0 silent=\d;;;0 double=\d;;;0 loss=(U|[\d.]+%;;;0;100) rtt=\S+ rtt_max=\S+$/,
     );
+  });
+
+  it("what is known to be wrong outweighs what could not be asked, and that what was lost", () => {
+    const lost = seen([[["a"]], []]);
+    const off = seen([[]], { offLink: "off-link" });
+    expect(judge([lost, off]).code).toBe(3);
+    expect(judge([lost, off, seen([[]])]).code).toBe(2);
+  });
+
+  it("watching tells each change once, and a move back and forth is no second voice", () => {
+    const one = new Observation("10.0.0.1");
+    const [a, b] = [[{ mac: "a", host: null, afterMs: 1 }], [{ mac: "b", host: null, afterMs: 1 }]];
+    const told = [a, a, [], a, b, b, a].map((answers) => one.round(answers));
+    expect(told).toEqual(["a answers", null, "nobody answers", "a answers", "b answers", null, "a answers"]);
+    expect([judgeOne(one).code, judgeOne(one, true).code]).toEqual([2, 1]);
   });
 });
