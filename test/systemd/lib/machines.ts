@@ -1,6 +1,7 @@
 /**
  * Three machines with a real systemd, booted by systemd-nspawn on one bridge, and a client beside them. Each has a network
- * namespace of its own (which outlives a power cut, as a cable does) and an overlay over a shared root file system.
+ * namespace of its own (which outlives a power cut, as a cable does) and an overlay over a shared root file system; what it
+ * writes is its disk, a tmpfs that can be filled without harm to anybody else.
  * Boundary: knows of machines, cables and packages, not of what vipd promises. Ends what it started by pid, removes what it made.
  */
 import { type ChildProcess, spawn } from "node:child_process";
@@ -8,11 +9,16 @@ import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
+import type { ProbeReport } from "../../lab/lib/prober.js";
 import { type Ran, ROOT, run, sh, shQuiet, sleep } from "../../lab/lib/shell.js";
 import { type Debian, rootOf } from "./roots.js";
 
 export const VIP = "10.88.0.100";
 const ECHO_PORT = 9000;
+/** Two versions of the package unpacked at once, and the package itself. */
+const DISK = "900m";
+/** Client and servers run above the daemons, so that what is late is not the yardstick. */
+const YARDSTICK = ["chrt", "--fifo", "20"];
 /** What a login shell has; ours (NODE_OPTIONS, proxies) is none of the machine's business. */
 const ENV = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C", TERM: "dumb" };
 
@@ -45,8 +51,11 @@ export class Machine {
   }
 
   make(lower: string): void {
-    const beside = (name: string) => path.join(this.cluster.folder, this.name, name);
-    for (const name of ["root", "upper", "work"]) fs.mkdirSync(beside(name), { recursive: true });
+    const disk = path.dirname(this.root);
+    fs.mkdirSync(disk);
+    sh("mount", "-t", "tmpfs", "-o", `size=${DISK}`, this.cluster.prefix, disk);
+    const beside = (name: string) => path.join(disk, name);
+    for (const name of ["root", "upper", "work"]) fs.mkdirSync(beside(name));
     const layers = `lowerdir=${lower},upperdir=${beside("upper")},workdir=${beside("work")}`;
     sh("mount", "-t", "overlay", "overlay", "-o", layers, this.root);
     fs.writeFileSync(path.join(this.root, "etc/machine-id"), `${randomBytes(16).toString("hex")}\n`);
@@ -108,9 +117,23 @@ export class Machine {
     fs.writeFileSync(path.join(this.root, file), text);
   }
 
+  copy(from: string, to: string): void {
+    fs.copyFileSync(from, path.join(this.root, to));
+  }
+
+  /** A program of this host, in the machine's network. */
+  inNetwork(...argv: readonly string[]): Promise<Ran> {
+    return run(["ip", "netns", "exec", this.namespace, ...argv]);
+  }
+
   async dpkg(deb: string): Promise<Ran> {
-    fs.copyFileSync(deb, path.join(this.root, "root/vipd.deb"));
-    return this.execWithin(120_000, "dpkg", "-i", "/root/vipd.deb");
+    const copy = path.join(this.root, "root/vipd.deb");
+    fs.copyFileSync(deb, copy);
+    try {
+      return await this.execWithin(120_000, "dpkg", "-i", "/root/vipd.deb");
+    } finally {
+      fs.rmSync(copy);
+    }
   }
 
   async property(name: string): Promise<string> {
@@ -184,9 +207,19 @@ export class Machine {
     await this.boot();
   }
 
+  /** The network card is taken out: eth0 does not exist any more. */
+  unplug(): void {
+    sh("ip", "-n", this.namespace, "link", "delete", "eth0");
+  }
+
+  plugIn(): void {
+    this.cluster.card(this.namespace, this.name, this.address);
+  }
+
   async remove(): Promise<void> {
     await this.#end("SIGKILL");
     shQuiet("umount", "-l", this.root);
+    shQuiet("umount", "-l", path.dirname(this.root));
     shQuiet("ip", "netns", "delete", this.namespace);
   }
 }
@@ -230,11 +263,16 @@ export class Cluster {
 
   /** A namespace with eth0 on the bridge. */
   plug(namespace: string, name: string, address: string): void {
-    const sw = `${this.prefix}-sw`;
     sh("ip", "netns", "add", namespace);
+    sh("ip", "-n", namespace, "link", "set", "lo", "up");
+    this.card(namespace, name, address);
+  }
+
+  /** A new eth0, with a cable to the bridge. */
+  card(namespace: string, name: string, address: string): void {
+    const sw = `${this.prefix}-sw`;
     sh("ip", "-n", namespace, "link", "add", "eth0", "type", "veth", "peer", "name", `p-${name}`, "netns", sw);
     sh("ip", "-n", sw, "link", "set", `p-${name}`, "master", "br0", "up");
-    sh("ip", "-n", namespace, "link", "set", "lo", "up");
     this.address(namespace, address);
   }
 
@@ -246,23 +284,34 @@ export class Cluster {
   /** The service behind the VIP lives in the machine's network only, so that it survives what happens to its systemd. */
   #serve(machine: Machine): void {
     const script = path.join(ROOT, "test/lab/lib/echo-server.mjs");
-    const argv = ["netns", "exec", machine.namespace, process.execPath, script, machine.name, String(ECHO_PORT)];
+    const argv = [
+      "netns",
+      "exec",
+      machine.namespace,
+      ...YARDSTICK,
+      process.execPath,
+      script,
+      machine.name,
+      String(ECHO_PORT),
+    ];
     this.#servers.push(spawn("ip", argv, { stdio: "ignore" }));
   }
 
   /** One datagram every 2 ms to the VIP while `deed` runs and for `afterMs` more. */
-  async measure(deed: () => Promise<unknown>, afterMs = 1500): Promise<Report> {
+  async measure(deed: () => Promise<unknown>, afterMs = 1500): Promise<ProbeReport> {
     const script = path.join(ROOT, "test/lab/lib/prober.mjs");
-    const argv = ["netns", "exec", `${this.prefix}-client`, process.execPath, script, String(ECHO_PORT), "2", VIP];
+    const told = JSON.stringify({ port: ECHO_PORT, targets: [VIP], intervalMs: 2 });
+    const argv = ["netns", "exec", `${this.prefix}-client`, ...YARDSTICK, process.execPath, script, told];
     const prober = spawn("ip", argv, { stdio: ["ignore", "ignore", "ignore", "ipc"] });
     try {
       await heard(prober, "ready");
       await sleep(300);
+      prober.send("mark");
       await deed();
       await sleep(afterMs);
       const answer = heard(prober, "report");
-      prober.send("report");
-      const [report] = ((await answer) as { reports: Report[] }).reports;
+      prober.send("finish");
+      const [report] = ((await answer) as { reports: ProbeReport[] }).reports;
       return report!;
     } finally {
       prober.kill("SIGKILL");
@@ -290,13 +339,6 @@ export class Cluster {
     for (const name of ["sw", "client"]) shQuiet("ip", "netns", "delete", `${this.prefix}-${name}`);
     fs.rmSync(this.folder, { recursive: true, force: true });
   }
-}
-
-export interface Report {
-  readonly sent: number;
-  readonly lost: number;
-  readonly maxGap: { readonly lengthMs: number };
-  readonly servers: readonly { readonly name: string }[];
 }
 
 function heard(child: ChildProcess, kind: string): Promise<unknown> {
