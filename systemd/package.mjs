@@ -74,6 +74,8 @@ function house(node) {
   put("usr/lib/sysctl.d/60-vipd.conf", source("vipd.sysctl"));
   put("etc/vipd/config.json", source("deb/config.json"));
   put("usr/share/vipd/config.schema.json", fs.readFileSync(path.join(root, "config.schema.json")));
+  for (const file of ["alerts.yml", "alerts.test.yml", "grafana-dashboard.json"])
+    put(`usr/share/vipd/monitoring/${file}`, fs.readFileSync(path.join(root, "monitoring", file)));
   put("usr/share/lintian/overrides/vipd", source("deb/lintian-overrides"));
   const doc = "usr/share/doc/vipd";
   put(`${doc}/copyright`, copyright(root, node));

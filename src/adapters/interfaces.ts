@@ -38,6 +38,9 @@ export function ownAddresses(name: string, list: typeof networkInterfaces = netw
     .map(({ family, address }) => ({ interface: name, address, family: family === "IPv6" ? 6 : 4 }));
 }
 
+/** There is no address to bind to, but one may come. */
+export class NoAddressYet extends Error {}
+
 /**
  * Where the gossip binds. Without a host: the one IPv4 address on the VIPs' interfaces, else (where there is none at all)
  * the one IPv6 address; never a VIP, which may be a remnant of an earlier run. Throws one line if that is not exactly one.
@@ -59,7 +62,7 @@ export function resolveBind(
   if (candidates.length === 1) return { host: candidates[0]!.address, port: bind.port };
   const where = names.length === 0 ? "there is no interface of VIPs" : names.join(", ");
   if (candidates.length === 0) {
-    throw new Error(
+    throw new NoAddressYet(
       `gossip.bind: no address to bind to: ${where}${names.length === 0 ? "" : " has none (is it up, with carrier?)"}; ` +
         `name one: "ADDRESS:${bind.port}"`,
     );

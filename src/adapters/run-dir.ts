@@ -42,9 +42,8 @@ export function createRunDir(options: { readonly socket: string }): RunDir {
       } catch (error) {
         const code = (error as NodeJS.ErrnoException).code;
         if (code === undefined) throw error;
-        throw new Error(
-          `status.socket ${options.socket}: cannot use ${directory} (${code}): make it, and let vipd write it`,
-        );
+        const remedy = code === "ENOSPC" ? "its file system is full" : "make it, and let vipd write it";
+        throw new Error(`status.socket ${options.socket}: cannot use ${directory} (${code}): ${remedy}`);
       }
       holding = true;
       try {

@@ -25,8 +25,14 @@ export function addRun(program: Command): void {
 async function run(options: CommonOptions): Promise<void> {
   await collectAlone();
   if (options.waitUntilConfigured && !(await configured(options))) return;
-  const loaded = await load(options, "warning");
+  const { missingAddress } = await import("./wait-address.js");
+  let loaded = await load(options, "warning");
   printProblems(loaded, options.config);
+  if (loaded.ok && (await missingAddress(loaded.config)) !== null) {
+    if (!(await addressed(options))) return;
+    loaded = await load(options, "warning");
+    if (!loaded.ok) printProblems(loaded, options.config);
+  }
   if (!loaded.ok) {
     process.exitCode = EXIT.config;
     return;
@@ -55,22 +61,29 @@ async function run(options: CommonOptions): Promise<void> {
 
 /** Waits while nobody has filled the file in, and then until what was filled in is right. False: told to stop meanwhile. */
 async function configured(options: CommonOptions): Promise<boolean> {
-  const { isUnfilled, waitUntil } = await import("./wait.js");
+  const { isUnfilled } = await import("./wait.js");
+  const { formatProblem } = await import("../config/load.js");
   const file = options.config;
   if (!isUnfilled(file)) return true;
-  const { createServiceManager } = await import("../adapters/service-manager.js");
-  const { formatProblem, loadConfig } = await import("../config/load.js");
-  const { hostInterfaces } = await import("../adapters/native.js");
-  const judge = () => loadConfig({ file, overrides: overridesOf(options), host: hostInterfaces(), pending: "warning" });
-  return waitUntil({
-    isReady: () => !isUnfilled(file) && judge().ok,
-    complaint: () => {
-      if (isUnfilled(file)) return `not configured: name this host's VIPs in ${file}; vipd goes on by itself then`;
-      const judged = judge();
-      const problems = judged.ok ? [] : judged.problems.map(formatProblem);
-      return `not configured: ${file} is refused: ${problems.join("; ")}`;
-    },
-    service: createServiceManager(),
-    say: (text) => process.stderr.write(`vipd: ${text}\n`),
+  return wait(async () => {
+    if (isUnfilled(file)) return `not configured: name this host's VIPs in ${file}; vipd goes on by itself then`;
+    const judged = await load(options, "warning");
+    return judged.ok ? null : `not configured: ${file} is refused: ${judged.problems.map(formatProblem).join("; ")}`;
   });
+}
+
+/** Waits for the address of the gossip, whatever the file says it is by now. False: told to stop meanwhile. */
+async function addressed(options: CommonOptions): Promise<boolean> {
+  const { missingAddress } = await import("./wait-address.js");
+  return wait(async () => {
+    const judged = await load(options, "warning");
+    return judged.ok ? missingAddress(judged.config) : null;
+  });
+}
+
+async function wait(missing: () => Promise<string | null>): Promise<boolean> {
+  const { waitUntil } = await import("./wait.js");
+  const { createServiceManager } = await import("../adapters/service-manager.js");
+  const sayToLog = (text: string) => process.stderr.write(`vipd: ${text}\n`);
+  return waitUntil({ missing, service: createServiceManager(), say: sayToLog });
 }

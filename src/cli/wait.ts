@@ -1,7 +1,7 @@
 /**
- * Waiting for a first configuration: the Debian package enables the service with a file that names no VIPs yet. Purpose: say
- * so where `systemctl status` shows it, and go on by itself once the file is filled in. Boundary: only what was never filled
- * in is waited for; a configuration that is wrong is refused by `vipd run` as ever.
+ * Waiting before the daemon begins: for a first configuration (the Debian package enables the service with a file that names no
+ * VIPs yet), and for the address of the gossip. Purpose: say so where `systemctl status` shows it, and go on by itself.
+ * Boundary: only a file that was never filled in is waited for; one that is wrong is refused by `vipd run` as ever.
  */
 import { readFileSync } from "node:fs";
 import type { ServiceManager } from "../ports.js";
@@ -21,16 +21,16 @@ export function isUnfilled(file: string, readFile: (file: string) => string = re
   }
 }
 
-/** Resolves with true once `isReady()` holds, or with false on SIGTERM or SIGINT. `complaint` is shown while it waits. */
+/** Resolves with true once `missing()` is null, or with false on SIGTERM or SIGINT. What it says is shown while it waits. */
 export function waitUntil(options: {
-  readonly isReady: () => boolean;
-  readonly complaint: () => string;
+  readonly missing: () => string | null | Promise<string | null>;
   readonly service: ServiceManager;
   readonly say: (text: string) => void;
 }): Promise<boolean> {
-  const { isReady, complaint, service, say } = options;
+  const { missing, service, say } = options;
   return new Promise((resolve) => {
     let shown = "";
+    let looking = false;
     const timers: NodeJS.Timeout[] = [];
     const end = (filled: boolean): void => {
       for (const timer of timers) clearInterval(timer);
@@ -40,17 +40,22 @@ export function waitUntil(options: {
       resolve(filled);
     };
     const stop = (): void => end(false);
-    const look = (): void => {
-      if (isReady()) {
+    const judge = (text: string | null): void => {
+      looking = false;
+      if (text === null) {
         end(true);
         return;
       }
-      const text = complaint();
       if (text === shown) return;
       shown = text;
       say(text);
       // Ready: the service does all it can do now, and neither the boot nor dpkg shall wait for a person.
       service.ready(text);
+    };
+    const look = (): void => {
+      if (looking) return;
+      looking = true;
+      void Promise.resolve(missing()).then(judge);
     };
     process.on("SIGTERM", stop);
     process.on("SIGINT", stop);
