@@ -252,6 +252,8 @@ export class Daemon {
     this.#log.write("error", "daemon.failed", { reason }, `cannot start: ${reason}`);
     this.#service.status(`cannot start: ${reason}`);
     await this.#undoAll();
+    // Its alarm would keep the process alive, and systemd waiting.
+    this.#engine.stop();
     await this.#log.flush();
   }
 

@@ -118,7 +118,9 @@ export class Engine {
     await Promise.race([left, new Promise<void>((resolve) => setTimeout(resolve, boundMs))]);
   }
 
+  /** Idempotent. */
   stop(): void {
+    if (this.#stopped) return;
     this.#stopped = true;
     this.#timers.stop();
     this.#alarm.close();

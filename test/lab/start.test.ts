@@ -93,3 +93,31 @@ test("a VIP interface that loses its carrier while the gossip goes on makes its 
     await lab.settledAs(before);
   });
 });
+
+test("a host whose address comes late says what it waits for, and joins when it is there", async () => {
+  await withLab({ hosts: 2, v4: 4, v6: 0, servers: false }, async (lab) => {
+    const [first, late] = lab.hosts;
+    late!.exec("ip", "addr", "del", `${late!.v4}/24`, "dev", "eth0");
+    await first!.startDaemon();
+    await late!.startDaemon({ wait: false });
+    await until("it says what is missing", 10_000, () =>
+      late!.log().includes(`waiting for the network: gossip.bind: ${late!.v4} is no address of this host yet`),
+    );
+    late!.exec("ip", "addr", "add", `${late!.v4}/24`, "dev", "eth0");
+    await until("it owns some", 15_000, async () => [...(await lab.settled(0)).values()].includes(late!.name));
+  });
+});
+
+test("a daemon that cannot start ends at once, and says why", async () => {
+  const configure: LabOptions["configure"] = (config) => ({
+    ...config,
+    status: { ...(config.status as object), listen: "192.0.2.1:7980" },
+  });
+  await withLab({ hosts: 1, v4: 1, v6: 0, servers: false, configure }, async (lab) => {
+    const [host] = lab.hosts;
+    await host!.startDaemon({ wait: false });
+    const exit = await Promise.race([host!.daemon!.exited, sleep(10_000)]);
+    expect(exit?.code).toBe(1);
+    expect(host!.log()).toContain("cannot start: status.listen 192.0.2.1:7980: EADDRNOTAVAIL");
+  });
+});

@@ -136,7 +136,7 @@ describe.each(CHOSEN)("%s", (debian) => {
     const daysOff = async (machine: Machine): Promise<number> => {
       const head = await machine.inNetwork("curl", "-sI", "--max-time", "5", "http://127.0.0.1:7980/healthz");
       const date = /^date: (.*)$/im.exec(head.stdout)?.[1] ?? "";
-      return Math.round((Date.parse(date) - Date.now()) / 86_400_000);
+      return Math.round((Date.parse(date) - Date.now()) / 86_400_000) + 0;
     };
     const set = (machine: Machine, offset: string): void => machine.write(CLOCK, `${offset}\n`);
 

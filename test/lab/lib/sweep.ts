@@ -93,7 +93,13 @@ export function removeLab(prefix: string): void {
     }
   }
   for (const namespace of namespacesOf(prefix)) shQuiet("ip", "netns", "del", namespace);
-  fs.rmSync(path.join(LABS_DIR, prefix), { recursive: true, force: true });
+  const folder = path.join(LABS_DIR, prefix);
+  const mounted = fs
+    .readFileSync("/proc/self/mounts", "utf8")
+    .split("\n")
+    .map((line) => line.split(" ")[1] ?? "");
+  for (const place of mounted) if (place.startsWith(`${folder}/`)) shQuiet("umount", "-l", place);
+  fs.rmSync(folder, { recursive: true, force: true });
   try {
     fs.rmdirSync(LABS_DIR);
   } catch {
