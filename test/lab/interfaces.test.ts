@@ -1,7 +1,7 @@
 /** Interfaces, strangers, and what others do to a host behind our back (issue 4, measured item 5). */
 import { spawnSync } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Capture, voicesOf } from "./lib/capture.js";
+import { Capture, voicesBy, voicesOf } from "./lib/capture.js";
 import { type LabHost, MAIN } from "./lib/host.js";
 import { Lab, secondMac } from "./lib/lab.js";
 import { measured } from "./lib/laws.js";
@@ -10,8 +10,19 @@ import { sleep, until } from "./lib/shell.js";
 const LATE = "10.88.0.100";
 const BARE = "10.77.0.240";
 const WIDE = "10.77.0.241";
+/** Yielded to strangers: a form of claim each, in FORGE's words, with what it is addressed to ("" stands for the owner). */
+const YIELDED = [
+  { address: "10.77.0.242", form: "gratuitous-request", to: "ff:ff:ff:ff:ff:ff" },
+  { address: "10.77.0.243", form: "gratuitous-reply", to: "ff:ff:ff:ff:ff:ff" },
+  { address: "10.77.0.244", form: "question", to: "ff:ff:ff:ff:ff:ff" },
+  { address: "10.77.0.245", form: "unicast-reply", to: "" },
+  { address: "fd77::242", form: "advertisement", to: "33:33:00:00:00:01" },
+];
 const STRANGER = "02:66:66:66:66:66";
 const FOREVER = { afterMs: 600_000 };
+/** To yield is the control plane's decision: the time that its next turn may take on a busy machine. */
+const CONTROL_TURN_MS = 50;
+const ETH0 = { interface: "eth0" };
 
 describe("two hosts with two NICs on one segment", () => {
   let lab: Lab;
@@ -29,6 +40,7 @@ describe("two hosts with two NICs on one segment", () => {
           { name: "late", addresses: [LATE], interface: "auto", failback: FOREVER },
           { name: "bare", addresses: [BARE], interface: "eth0", local: false },
           { name: "wide", addresses: [WIDE], interface: ["eth0", "eth1"], failback: FOREVER },
+          { name: "yields", addresses: YIELDED.map((one) => one.address), conflict: "yield", together: false, ...ETH0 },
         ],
       }),
     });
@@ -145,6 +157,27 @@ describe("two hosts with two NICs on one segment", () => {
       expect(shown).toMatchObject({ state: "owned", conflict: { mac: STRANGER } });
       expect((await host.status()).alarms.join()).toContain(`MAC ${STRANGER} claims ${address}`);
     }
+  });
+
+  test("who yields falls silent at the first claim of any form, for as long as it is repeated, and answers again later", async () => {
+    const addresses = YIELDED.map((one) => one.address);
+    const owners = new Map<string, LabHost>();
+    for (const address of addresses) owners.set(address, await ownerOf(address));
+    const capture = await Capture.start(lab);
+    const claims = YIELDED.flatMap(({ address, form, to }) => [form, address, to || owners.get(address)!.mac]);
+    lab.client.exec("python3", "-c", FORGE, STRANGER, ...claims);
+    const shown = await Promise.all(addresses.map((address) => vip(owners.get(address)!, address)));
+    // Only the owner hears what is sent to it alone: the other host owns that VIP soon.
+    expect(shown.map((one) => one.state)).toEqual(YIELDED.map(({ to }) => (to ? "conflict" : "standby")));
+    const voices = voicesOf(await capture.stop(), addresses);
+    for (const address of addresses) {
+      const first = voices.find((voice) => voice.address === address && voice.mac === STRANGER)!.atMs;
+      const owner = owners.get(address)!.mac;
+      const late = voicesBy(voices, [owner], first + CONTROL_TURN_MS).filter((voice) => voice.address === address);
+      expect([address, late.map((voice) => `${voice.kind} after ${voice.atMs - first} ms`)]).toEqual([address, []]);
+    }
+    await Promise.all(addresses.map((address) => until(`${address} is owned again`, 20_000, () => ownerOf(address))));
+    for (const address of addresses) expect(await lab.client.who(address)).toEqual([(await ownerOf(address)).mac]);
   });
 
   test("a member of a bridge is refused by name in check, run and reload; the bridge itself serves", async () => {
