@@ -12,7 +12,7 @@ import { cache, root, setup } from "./setup.mjs";
 const ci = process.env.CI === "true" || process.env.CI === "1";
 const reports = path.join(cache, "reports");
 
-/** One step: its name, and what it returns: { passed, failed: [names], skipped: [names], note }. `onlyIfNamed`: not without --only. */
+/** One step: its name, and what it returns: { passed, failed: [names], skipped: [names], note }. `ciOnly`: in CI, or with --only. */
 const steps = [
   { name: "lint", run: () => command("lint", ["npx", "biome", "check", "--error-on-warnings", "."]) },
   { name: "typecheck", run: () => command("typecheck", ["npx", "tsc", "--noEmit", "-p", "tsconfig.json"]) },
@@ -21,7 +21,7 @@ const steps = [
   { name: "sim", run: () => vitest("sim", { limitMs: 480_000 }) },
   { name: "native", run: () => native({ limitMs: 240_000 }) },
   { name: "addon", run: () => vitest("addon", { limitMs: 480_000 }) },
-  { name: "sanitizers", run: () => sanitizers({ limitMs: 480_000 }), onlyIfNamed: true },
+  { name: "sanitizers", run: () => sanitizers({ limitMs: 900_000 }), ciOnly: true },
   { name: "lab", run: () => vitest("lab", { limitMs: 1_200_000 }) },
   { name: "clean", run: () => nothingLeftBehind() },
 ];
@@ -173,7 +173,7 @@ async function nothingLeftBehind() {
 
 function wantedSteps() {
   const args = process.argv.slice(2);
-  if (args.length === 0) return steps.filter((step) => !step.onlyIfNamed);
+  if (args.length === 0) return steps.filter((step) => ci || !step.ciOnly);
   const only = args[0]?.startsWith("--only=") ? args[0].slice("--only=".length) : args[0] === "--only" ? args[1] : "";
   const names = (only ?? "").split(",").filter(Boolean);
   const unknown = names.filter((name) => !steps.some((step) => step.name === name));

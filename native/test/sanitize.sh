@@ -11,6 +11,8 @@ mkdir -p "$work/native" "$work/test" "$work/reports"
 cp -r "$root/native/src" "$root/native/binding.gyp" "$work/native/"
 cp -r "$root/src" "$root/package.json" "$root/tsconfig.json" "$root/vitest.config.ts" "$work/"
 cp -r "$root/test/addon" "$root/test/bench" "$root/test/lab" "$work/test/"
+# What npm packs is the plain addon.
+rm "$work/test/addon/npm-package.test.ts"
 ln -s "$root/node_modules" "$work/node_modules"
 
 case "$kind" in
