@@ -208,7 +208,7 @@ function pruneDist() {
     for (const entry of fs.readdirSync(path.join(root, "dist", relative), { withFileTypes: true })) {
       const inner = path.join(relative, entry.name);
       if (entry.isDirectory()) walk(inner);
-      else if (/\.js(\.map)?$/.test(entry.name)) {
+      else if (/\.js(\.map)?$/.test(entry.name) && !/^chunk-/.test(entry.name)) {
         const source = path.join(root, "src", inner.replace(/\.js(\.map)?$/, ".ts"));
         if (!fs.existsSync(source)) fs.rmSync(path.join(root, "dist", inner));
       }
@@ -222,7 +222,7 @@ async function buildTypeScript() {
     text: "compiling TypeScript",
     script: "build:ts",
     name: "build-ts",
-    digest: digestOf(["src", "tsconfig.json", "tsconfig.build.json", "package-lock.json"]),
+    digest: digestOf(["src", "tsconfig.json", "tsconfig.build.json", "systemd/bundle.mjs", "package-lock.json"]),
     stampFile: "dist/.stamp",
   });
   if (built) pruneDist();

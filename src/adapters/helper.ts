@@ -136,9 +136,9 @@ function refused(reason: string): Promise<CheckResult> {
  * unit's filter denies. Root keeps what it is at an execve unless the bounding set is empty, too.
  */
 function helperCommand(root: boolean): readonly string[] {
-  const file = fileURLToPath(import.meta.url);
-  const source = file.endsWith(".ts");
-  const program = file.replace(/helper\.(ts|js)$/, "helper-process.$1");
+  const source = import.meta.url.endsWith(".ts");
+  // By way of the folder: this code may run from the bundle, which is in another one.
+  const program = fileURLToPath(new URL(`../adapters/helper-process.${source ? "ts" : "js"}`, import.meta.url));
   return [
     "setpriv",
     "--no-new-privs",
