@@ -13,7 +13,8 @@ const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 const CHUNKS = "chunk";
 
 /** CommonJS packages ask for Node's own modules by `require`, which an ES module does not have. */
-const REQUIRE = 'import { createRequire as vipdRequire } from "node:module"; const require = vipdRequire(import.meta.url);';
+const REQUIRE =
+  'import { createRequire as vipdRequire } from "node:module"; const require = vipdRequire(import.meta.url);';
 
 const SHARED = {
   absWorkingDir: root,
