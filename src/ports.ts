@@ -343,6 +343,44 @@ export interface VipStatus {
   readonly conflict: { readonly mac: string; readonly since: string; readonly at: string } | null;
 }
 
+/** The body of `GET /explain?vip=`: why a VIP is where it is. */
+export interface VipExplanation {
+  readonly vip: string;
+  readonly group: string;
+  /** All addresses that go with it. */
+  readonly addresses: readonly string[];
+  readonly interface: string;
+  readonly owner: string | null;
+  readonly heir: string | null;
+  /** Of this host. */
+  readonly state: VipState;
+  readonly since: string;
+  readonly reason: string;
+  readonly spread: "hash" | "even";
+  /** null: never. */
+  readonly failbackAfterMs: number | null;
+  readonly frozen: boolean;
+  /** To whom an operator moved it, or null. */
+  readonly moved: string | null;
+  /** Who gets it whatever the scores say (a move, a freeze, failback "never"), or null. */
+  readonly fixed: string | null;
+  readonly hosts: readonly {
+    readonly name: string;
+    readonly self: boolean;
+    readonly state: MemberState;
+    /** From 1; null: not eligible, and `why` says why. */
+    readonly rank: number | null;
+    readonly why: string;
+    readonly score: number | null;
+    readonly weight: number;
+    /** How many of the preferred labels it has. */
+    readonly preferred: number;
+    readonly settling: boolean;
+    /** Who would be elected if it died; null: not reckoned. */
+    readonly without: { readonly owner: string | null; readonly heir: string | null } | null;
+  }[];
+}
+
 /** Counters and gauges beyond the snapshot, for `/metrics`. */
 export interface MetricsSource {
   snapshot(): StatusSnapshot;

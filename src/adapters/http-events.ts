@@ -48,8 +48,8 @@ export function createEventFeed(options: { clock: Clock; instance: string; histo
   };
 }
 
-/** Bytes that a reader may leave unread. */
-const UNREAD_BYTES_MAX = 256 * 1024;
+/** Bytes that a reader may leave unread; more than all that is kept, which a new reader gets at once. */
+const UNREAD_BYTES_MAX = 512 * 1024;
 /** Keeps middleboxes from closing an idle stream, and finds readers that are gone. */
 const HEARTBEAT_MS = 15_000;
 
@@ -118,6 +118,6 @@ export class EventStreams {
 }
 
 /** `data` is one line: JSON escapes newlines. */
-function frame(e: FeedEvent): string {
+export function frame(e: FeedEvent): string {
   return `id: ${e.id}\ndata: ${JSON.stringify({ event: e.event, at: e.at, ...e.fields })}\n\n`;
 }

@@ -26,6 +26,11 @@ function object(properties: Readonly<Record<string, Schema>>, optional: readonly
 
 const Lease = { untilMs: { ...number, description: "On CLOCK_BOOTTIME." }, lapses: count };
 
+const STATE: Schema = {
+  ...oneOf("standby", "claiming", "owned", "releasing", "conflict", "unowned"),
+  description: "Of this host.",
+};
+
 const SCHEMAS: Readonly<Record<string, Schema>> = {
   Error: object({ error: text }),
   Member: object({
@@ -49,10 +54,7 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
     interface: text,
     owner: { ...orNull(text), description: "The member that this host believes to announce it now." },
     heir: orNull(text),
-    state: {
-      ...oneOf("standby", "claiming", "owned", "releasing", "conflict", "unowned"),
-      description: "Of this host.",
-    },
+    state: STATE,
     since: when,
     reason: text,
     conflict: orNull(object({ mac: text, since: when, at: when })),
@@ -101,6 +103,39 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
     },
     ["quorum"],
   ),
+  Explanation: object({
+    vip: { ...text, description: "What is elected: an address, or the name of a group that goes together." },
+    group: text,
+    addresses: list(text),
+    interface: text,
+    owner: orNull(text),
+    heir: orNull(text),
+    state: STATE,
+    since: when,
+    reason: text,
+    spread: oneOf("hash", "even"),
+    failbackAfterMs: orNull(number),
+    frozen: flag,
+    moved: { ...orNull(text), description: "To whom an operator moved it." },
+    fixed: { ...orNull(text), description: "Who gets it whatever the scores say." },
+    hosts: list(
+      object({
+        name: text,
+        self: flag,
+        state: oneOf("alive", "suspect", "dead", "left"),
+        rank: { ...orNull(count), description: "From 1; null: not eligible, and `why` says why." },
+        why: text,
+        score: { ...orNull(number), description: "The higher the better; the weight is in it." },
+        weight: number,
+        preferred: count,
+        settling: flag,
+        without: {
+          ...orNull(object({ owner: orNull(text), heir: orNull(text) })),
+          description: "Who would be elected if it died; null: not reckoned.",
+        },
+      }),
+    ),
+  }),
   Health: object({ healthy: flag, node: text, lease: object({ ...Lease, leftMs: number }) }),
   Event: {
     description: "The data of one server-sent event: one line of JSON. Further fields depend on the event.",
@@ -135,6 +170,11 @@ function read(summary: string, answers: Readonly<Record<string, Schema>>): Schem
   return { get: { summary, responses: { ...answers, ...REFUSED } } };
 }
 
+function withQuery(path: Schema, name: string): Schema {
+  const parameters = [{ name, in: "query", required: true, schema: text }];
+  return { get: { parameters, ...(path.get as Schema) } };
+}
+
 const UNCHANGED: Schema = { description: "If-None-Match names what is served." };
 
 const READ: Readonly<Record<string, Schema>> = {
@@ -142,6 +182,18 @@ const READ: Readonly<Record<string, Schema>> = {
   "/status": read("All that this host knows of the group.", {
     "200": answer("At most 50 ms old.", "application/json", ref("Status")),
   }),
+  "/explain": withQuery(
+    read("Why a VIP is where it is, and what would be without each host.", {
+      "200": answer(
+        "With everybody's rank, score, or reason not to be eligible.",
+        "application/json",
+        ref("Explanation"),
+      ),
+      "400": failure("No VIP is named."),
+      "404": failure("None of this group's VIPs."),
+    }),
+    "vip",
+  ),
   "/healthz": read("Is the process well?", {
     "200": answer("Its lease runs.", "application/json", ref("Health")),
     "503": answer("The control plane has stalled.", "application/json", ref("Health")),
@@ -152,7 +204,7 @@ const READ: Readonly<Record<string, Schema>> = {
   }),
   "/metrics": read("For Prometheus.", { "200": answer("Text format 0.0.4.", "text/plain", text) }),
   "/events": read(
-    "What happens, as it happens; Last-Event-ID, or ?since=ID, brings what was missed; ?since= all that is kept.",
+    "What happens, as it happens; Last-Event-ID, or ?since=ID, brings what was missed; ?since= all that is kept. With ?once=1 the answer ends there.",
     {
       "200": answer("Server-sent events, each with an id and one line of data.", "text/event-stream", ref("Event")),
       "503": failure("Too many readers; Retry-After says when to come again."),

@@ -8,9 +8,9 @@ import { chmod } from "node:fs/promises";
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, ListenOptions } from "node:net";
 import { hostname } from "node:os";
-import type { Clock, StatusSnapshot } from "../ports.js";
+import type { Clock, StatusSnapshot, VipExplanation } from "../ports.js";
 import { boundConnections, boundReading, type ConnectionBounds } from "./http-connections.js";
-import { type EventFeed, EventStreams } from "./http-events.js";
+import { type EventFeed, EventStreams, frame } from "./http-events.js";
 import { isHostAllowed } from "./http-guard.js";
 import { OPENAPI } from "./http-openapi.js";
 import { PAGE, PAGE_CSP } from "./http-page.js";
@@ -33,6 +33,8 @@ export interface HttpOptions {
   readonly clock: Clock;
   readonly source: () => StatusSnapshot;
   readonly metrics: () => string;
+  /** Why a VIP is where it is; null: there is none of that name. */
+  readonly explain?: (vip: string) => VipExplanation | null;
   readonly events: EventFeed;
   /** By path: `{ "/reload": … }`; POST on the Unix socket. */
   readonly control: Readonly<Record<string, ControlHandler>>;
@@ -59,6 +61,7 @@ const IDLE_TIMEOUT_MS = 15_000;
 const ANSWER_MS = 30_000;
 const STOP_GRACE_MS = 300;
 
+const EVENTS_TYPE = "text/event-stream; charset=utf-8";
 const JSON_TYPE = "application/json; charset=utf-8";
 
 const COMMON_HEADERS = {
@@ -219,9 +222,12 @@ class HttpSide implements Http {
 
   #stream(request: IncomingMessage, response: ServerResponse, streams: EventStreams): void {
     // A page cannot set the header when it first connects; an empty `since` brings all that is kept.
-    const last = request.headers["last-event-id"] ?? sinceOf(request);
+    const last = request.headers["last-event-id"] ?? parameterOf(request, "since");
     if (request.method === "HEAD") {
-      send(response, 200, "text/event-stream; charset=utf-8", []);
+      send(response, 200, EVENTS_TYPE, []);
+    } else if (parameterOf(request, "once") !== undefined) {
+      const kept = this.#options.events.since(typeof last === "string" ? last : "");
+      send(response, 200, EVENTS_TYPE, [Buffer.from(kept.map(frame).join(""))]);
     } else if (!streams.add(response, typeof last === "string" ? last : undefined)) {
       this.#refuse("too-many-readers");
       fail(response, 503, `${EVENT_READERS_MAX} readers are the most`, { "Retry-After": "5" });
@@ -239,6 +245,13 @@ class HttpSide implements Http {
         return send(response, 200, JSON_TYPE, await this.#view.status());
       case "/metrics":
         return send(response, 200, "text/plain; version=0.0.4; charset=utf-8", [this.#view.metrics()]);
+      case "/explain": {
+        const vip = parameterOf(request, "vip");
+        if (vip === undefined || vip === "") return fail(response, 400, "which VIP? ask for /explain?vip=ADDRESS");
+        const explained = this.#options.explain?.(vip) ?? null;
+        if (explained === null) return fail(response, 404, `${JSON.stringify(vip)} is no VIP of this group`);
+        return send(response, 200, JSON_TYPE, [json(explained)]);
+      }
       case "/healthz": {
         const { snapshot, at } = this.#view.shown();
         const healthy = snapshot.lease.untilMs > at;
@@ -276,6 +289,7 @@ class HttpSide implements Http {
 const READ_PATHS: ReadonlySet<string> = new Set([
   "/",
   "/status",
+  "/explain",
   "/healthz",
   "/readyz",
   "/metrics",
@@ -294,9 +308,9 @@ function pathOf(request: IncomingMessage): string {
   return (request.url ?? "").split("?", 1)[0]!;
 }
 
-function sinceOf(request: IncomingMessage): string | undefined {
+function parameterOf(request: IncomingMessage, name: string): string | undefined {
   const query = (request.url ?? "").split("?").slice(1).join("?");
-  return new URLSearchParams(query).get("since") ?? undefined;
+  return new URLSearchParams(query).get(name) ?? undefined;
 }
 
 function json(value: unknown): Buffer {

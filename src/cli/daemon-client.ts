@@ -4,6 +4,7 @@ import * as https from "node:https";
 import type { StatusSnapshot } from "../ports.js";
 
 const BODY_BYTES_MAX = 64 * 1024 * 1024;
+const BLOCK_CHARS_MAX = 1024 * 1024;
 const TIMEOUT_MS = 5000;
 
 export type Asked =
@@ -17,6 +18,43 @@ export async function askStatus(socketPath: string): Promise<Asked> {
   } catch (error) {
     return { ok: false, reason: explain(error, socketPath) };
   }
+}
+
+export type Answered =
+  | { readonly reached: true; readonly status: number; readonly body: string }
+  | { readonly reached: false; readonly reason: string };
+
+/** GET of any path. */
+export async function askDaemon(socketPath: string, path: string): Promise<Answered> {
+  try {
+    return { reached: true, ...(await request(socketPath, { method: "GET", path, timeoutMs: TIMEOUT_MS })) };
+  } catch (error) {
+    return { reached: false, reason: explain(error, socketPath) };
+  }
+}
+
+/** Server-sent events after that id, block by block, until the stream ends or `signal` does; resolves with why it ended. */
+export function followEvents(
+  socketPath: string,
+  since: string,
+  signal: AbortSignal,
+  onBlock: (block: string) => void,
+): Promise<string> {
+  return new Promise((resolve) => {
+    const path = `/events?since=${encodeURIComponent(since)}`;
+    const asked = http.get({ socketPath, path, headers: { host: "localhost" }, signal }, (response) => {
+      if (response.statusCode !== 200) return resolve(`the daemon answered ${response.statusCode}`);
+      let rest = "";
+      response.setEncoding("utf8").on("data", (part: string) => {
+        const blocks = (rest + part).split("\n\n");
+        rest = (blocks.pop() ?? "").slice(0, BLOCK_CHARS_MAX);
+        for (const block of blocks) onBlock(block);
+      });
+      response.on("error", () => {});
+      response.on("close", () => resolve("the daemon ended the stream"));
+    });
+    asked.on("error", (error) => resolve(explain(error, socketPath)));
+  });
 }
 
 /** The same of another daemon, by the address that its `status.listen` has: `http://10.0.0.11:7980`, with or without `/status`. */

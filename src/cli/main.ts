@@ -9,6 +9,8 @@ import { complain, EXIT } from "./common.js";
 import { addCompletion } from "./completion.js";
 import { addDoctor } from "./doctor.js";
 import { addDrain, addResume } from "./drain.js";
+import { addEvents } from "./events.js";
+import { addExplain } from "./explain.js";
 import { addFreeze, addThaw } from "./freeze.js";
 import { addInit } from "./init.js";
 import { addKeygen } from "./keygen.js";
@@ -41,6 +43,8 @@ First steps
   vipd doctor                          is anything wrong on this host, or with its neighbours?
   vipd run                             the daemon (systemd does this: systemctl start vipd)
   vipd status                          who owns which VIP, and why
+  vipd explain 10.0.0.100              who could own it, and what if a host died
+  vipd events --follow                 what happens here, and why
   vipd verify 10.0.0.100               ask the wire who answers
   vipd drain --wait                    before a reboot: give this host's VIPs away
 
@@ -55,6 +59,8 @@ Exit codes: 0 well, 2 configuration refused, 64 wrong usage; others with each co
     addStatus,
     addMembers,
     addVips,
+    addEvents,
+    addExplain,
     addVerify,
     ...working,
     addSweep,

@@ -53,7 +53,7 @@ function vipRow(vip: StatusSnapshot["vips"][number]): string[] {
   return [vip.address, vip.group, vip.owner ?? "nobody", vip.heir ?? "-", vip.state];
 }
 
-function table(head: readonly string[], rows: readonly (readonly string[])[], coloured: string): string[] {
+export function table(head: readonly string[], rows: readonly (readonly string[])[], coloured: string): string[] {
   const cells = [head, ...rows].map((row) => row.map(printable));
   const widths = head.map((_, i) => Math.max(...cells.map((row) => row[i]!.length)));
   shrink(widths);

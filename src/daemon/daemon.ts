@@ -41,7 +41,7 @@ import { Programs } from "./programs.js";
 import type { RunOptions } from "./run.js";
 import { Seeds } from "./seeds.js";
 import { hasAuto, interfacesOf, needsRestart, settingsOf } from "./settings.js";
-import { instanceText, takeSnapshot } from "./snapshot.js";
+import { explainVip, instanceText, takeSnapshot } from "./snapshot.js";
 import { StrictArpGuard } from "./strict-arp-guard.js";
 import { Tally } from "./tally.js";
 
@@ -176,6 +176,7 @@ export class Daemon {
         },
         { loopLag: this.#loopLag },
       ),
+      explain: (vip) => explainVip(this.#engine.group, this.#clock, vip),
       events: this.#feed,
       control: controlHandlers({
         engine: this.#engine,

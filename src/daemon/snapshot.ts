@@ -1,6 +1,7 @@
 /**
  * The snapshot: what `/status` and `/metrics` show, taken from the group and its adapters. Boundary: reads; changes nothing.
  */
+import { canonicalAddress } from "../domain/address.js";
 import type { Standing } from "../domain/group/face.js";
 import type { Group } from "../domain/group/group.js";
 import { formatEndpoint } from "../domain/messages.js";
@@ -15,6 +16,7 @@ import type {
   QuorumStatus,
   ResponderStats,
   StatusSnapshot,
+  VipExplanation,
   VipStatus,
 } from "../ports.js";
 
@@ -93,6 +95,25 @@ export function takeSnapshot(source: SnapshotSource): StatusSnapshot {
     strictArp: source.strictArp,
     alarms: [...source.alarms],
     checks: source.checks,
+  };
+}
+
+/** null: none of our VIPs. */
+export function explainVip(group: Group, clock: Clock, text: string): VipExplanation | null {
+  const explained = group.explain(canonicalAddress(text) ?? text);
+  if (explained === null) return null;
+  const { view, spread, failbackAfterMs, frozen, moved, fixed, hosts } = explained;
+  return {
+    vip: view.spec.key,
+    group: view.spec.group,
+    addresses: view.spec.addresses,
+    interface: view.spec.interfaces.join(),
+    owner: view.owner,
+    heir: view.heir,
+    state: view.state,
+    since: clock.wall(view.since),
+    reason: view.reason,
+    ...{ spread, failbackAfterMs, frozen, moved, fixed, hosts },
   };
 }
 

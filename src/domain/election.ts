@@ -117,9 +117,51 @@ export class GroupElection {
     return heirs;
   }
 
+  elected(key: string): Elected {
+    return this.#elected[this.#keys.indexOf(key)] ?? NOBODY;
+  }
+
   entries(): IterableIterator<[string, Elected]> {
     return this.#keys.map((key, row): [string, Elected] => [key, this.#elected[row]!]).values();
   }
+}
+
+/** A candidate with its score for one key, weighted. */
+export interface Scored {
+  readonly candidate: Candidate;
+  readonly score: number;
+}
+
+/** All candidates of one key, the first owns it where nothing else (an even spread) decides. */
+export function ranking(candidates: readonly Candidate[], key: string, incumbent: string | undefined): Scored[] {
+  const scores = new ScoreTable([key]);
+  const columns = candidates.map((one) => scores.column(one.name));
+  const better = comparison(candidates, columns, 0, incumbent);
+  return candidates
+    .map((_, i) => i)
+    .filter((i) => !candidates[i]!.refused?.has(key))
+    .sort((a, b) => (better(a, b) ? -1 : 1))
+    .map((i) => ({ candidate: candidates[i]!, score: columns[i]![0]! * candidates[i]!.weight }));
+}
+
+/** Whether the candidate with the first index comes before the one with the second, for the key in this row. */
+function comparison(
+  candidates: readonly Candidate[],
+  columns: readonly Float64Array[],
+  row: number,
+  incumbent: string | undefined,
+): (a: number, b: number) => boolean {
+  return (a, b) => {
+    const ca = candidates[a]!;
+    const cb = candidates[b]!;
+    if (incumbent !== undefined && (ca.name === incumbent) !== (cb.name === incumbent)) return ca.name === incumbent;
+    if (ca.behind !== cb.behind) return cb.behind;
+    const [pa, pb] = [ca.preference ?? 0, cb.preference ?? 0];
+    if (pa !== pb) return pa > pb;
+    const sa = columns[a]![row]! * ca.weight;
+    const sb = columns[b]![row]! * cb.weight;
+    return sa === sb ? ca.name < cb.name : sa > sb;
+  };
 }
 
 function rank(
@@ -130,17 +172,7 @@ function rank(
 ): Elected {
   let first = -1;
   let second = -1;
-  const better = (a: number, b: number): boolean => {
-    const ca = candidates[a]!;
-    const cb = candidates[b]!;
-    if (incumbent !== undefined && (ca.name === incumbent) !== (cb.name === incumbent)) return ca.name === incumbent;
-    if (ca.behind !== cb.behind) return cb.behind;
-    const [pa, pb] = [ca.preference ?? 0, cb.preference ?? 0];
-    if (pa !== pb) return pa > pb;
-    const sa = columns[a]![at.row]! * ca.weight;
-    const sb = columns[b]![at.row]! * cb.weight;
-    return sa === sb ? ca.name < cb.name : sa > sb;
-  };
+  const better = comparison(candidates, columns, at.row, incumbent);
   for (let i = 0; i < candidates.length; i++) {
     if (candidates[i]!.refused?.has(at.key)) continue;
     if (first < 0 || better(i, first)) {

@@ -2,9 +2,10 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { VipExplanation } from "../../src/ports.js";
 import { type LabHost, MAIN } from "./lib/host.js";
 import { Lab } from "./lib/lab.js";
-import { type Ran, run, sh, until } from "./lib/shell.js";
+import { type Ran, run, sh, sleep, until } from "./lib/shell.js";
 
 describe("three hosts of which nobody configured one", () => {
   let lab: Lab;
@@ -83,6 +84,32 @@ describe("three hosts of which nobody configured one", () => {
     expect(frames).toBeGreaterThan(1);
     expect(stdout).toContain(`${esc}[?25l`);
     expect(stdout.trimEnd().endsWith(`${esc}[?25h`)).toBe(true);
+  });
+
+  test("explain tells everybody's score and what if; events tell what happened, and go on until Ctrl-C", async () => {
+    const [first] = lab.hosts as [LabHost];
+    const { stdout } = await vipd(first, "explain", lab.vips[0]!);
+    for (const name of ["host-a", "host-b", "host-c"]) expect(stdout).toMatch(new RegExp(`${name} +[\\d.]+ +alive`));
+    const told = JSON.parse((await vipd(first, "explain", lab.vips[0]!, "--json")).stdout) as VipExplanation;
+    const owner = told.hosts.find((one) => one.rank === 1)!;
+    expect([told.owner, owner.without?.owner]).toEqual([owner.name, told.heir]);
+    expect(await vipd(first, "explain", "10.9.9.9")).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("is no VIP"),
+    });
+    const events = (await vipd(first, "events")).stdout;
+    expect(events).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} {2}member\.joined {2}member host-b joined/m);
+    expect(events).toMatch(/vip\.owned {2}\S+: claiming -> owned: nobody answered for it/);
+    const argv = ["timeout", "-s", "INT", "3", process.execPath, MAIN, "events", "--follow", "--lines", "1", "--json"];
+    const following = run(["ip", "netns", "exec", first.namespace, ...argv], { env: env(first), timeoutMs: 10_000 });
+    await sleep(1500);
+    await vipd(first, "freeze");
+    await vipd(first, "thaw");
+    const lines = (await following).stdout.trimEnd().split("\n");
+    expect(lines.map((line) => (JSON.parse(line) as { event: string }).event).slice(1)).toEqual([
+      "group.freeze",
+      "group.freeze",
+    ]);
   });
 
   test("a second time refuses to overwrite", async () => {

@@ -13,6 +13,7 @@ import { ClaimSpread } from "./claim-news.js";
 import { Conclusions } from "./conclusions.js";
 import { GroupContext } from "./context.js";
 import { Deeds } from "./deeds.js";
+import { type Explanation, explain } from "./explain.js";
 import { alarmsOf, lackOf, orderText, type Standing } from "./face.js";
 import { Hearing } from "./hearing.js";
 import { Life } from "./life.js";
@@ -114,6 +115,11 @@ export class Group {
   keyOf(text: string): string | undefined {
     const keys = [...this.#ctx.ownership.keys()].map((key) => key.spec);
     return keys.find((spec) => spec.key === text || spec.addresses.includes(text))?.key;
+  }
+
+  /** Why the VIP is where it is, and what would be without each host; null: none of ours. */
+  explain(text: string): Explanation | null {
+    return explain(this.#ctx, text);
   }
 
   /** Why a member could not own this key now, or null. */

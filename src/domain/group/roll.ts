@@ -3,7 +3,7 @@
  * whose configuration differs. Purpose: one place that derives from members and facts, and forgets when they change.
  * Boundary: pure; it elects, it does not own.
  */
-import { type Elected, GroupElection } from "../election.js";
+import { type Candidate, type Elected, GroupElection, ranking } from "../election.js";
 import type { FactsStore } from "../facts-store.js";
 import type { KeySpec } from "../ownership/types.js";
 import type { MemberView } from "../swim/types.js";
@@ -104,16 +104,41 @@ export class Roll {
     return elected ? null : (facts?.reason ?? "its checks fail");
   }
 
+  /**
+   * One key's election in the open: everybody in the order of the hashing with its score, and who would own it without each.
+   * Elects anew with the same facts, so it changes nothing; an even spread that is too much work is left out (`without: null`).
+   */
+  explain(group: GroupSpec, key: string, terms: ElectionTerms): Explained {
+    const { candidates, fixed } = ballotOf(group, this.hosts(), terms);
+    const ranked = ranking(candidates, key, fixed.get(key));
+    const keys = group.spread === "even" ? keysOf(group).map((spec) => spec.key) : [key];
+    const work = keys.length * candidates.length ** 2;
+    const without = (gone: string): Elected => {
+      const ballot = ballotOf(
+        group,
+        this.hosts().filter((host) => host.name !== gone),
+        terms,
+      );
+      const election = new GroupElection(keys);
+      election.elect(ballot.candidates, ballot.fixed, group.spread === "even" ? ballot.holders : null);
+      return election.elected(key);
+    };
+    const affordable = keys.length === 1 || work <= EXPLAIN_WORK_MAX;
+    return {
+      ranked: ranked.map(({ candidate, score }) => ({
+        ...candidate,
+        score,
+        without: affordable ? without(candidate.name) : null,
+      })),
+      fixed: fixed.get(key) ?? null,
+    };
+  }
+
   elect(terms: ElectionTerms = NO_TERMS): ElectionNews {
     const elected: [string, Elected][] = [];
     const agreed: string[] = [];
     for (const group of this.#groups) {
-      const candidates = candidatesOf(this.hosts(), group);
-      const holding = tellsHeld(group, terms.frozen);
-      const { incumbents: holders } = holding ? incumbentsOf(this.hosts(), candidates, group) : NO_INCUMBENTS;
-      const running = new Set(candidates.map((candidate) => candidate.name));
-      const even = group.spread === "even" && group.failback !== "never" && !terms.frozen;
-      const fixed = preferred(even ? NOBODY : holders, terms.moves, { frozen: terms.frozen, candidates: running });
+      const { candidates, holders, fixed } = ballotOf(group, this.hosts(), terms);
       if (this.differing(group.name).length > 0) this.#drifting.add(group.name);
       else if (this.#drifting.delete(group.name)) agreed.push(group.name);
       const election = this.#elections.get(group.name);
@@ -124,6 +149,34 @@ export class Roll {
     return { elected, agreed };
   }
 }
+
+/** What an election of a group is held with. */
+interface Ballot {
+  readonly candidates: readonly Candidate[];
+  readonly holders: ReadonlyMap<string, string>;
+  /** By key, who gets it whatever the hashing says. */
+  readonly fixed: ReadonlyMap<string, string>;
+}
+
+function ballotOf(group: GroupSpec, hosts: readonly KnownHost[], terms: ElectionTerms): Ballot {
+  const candidates = candidatesOf(hosts, group);
+  const holding = tellsHeld(group, terms.frozen);
+  const { incumbents: holders } = holding ? incumbentsOf(hosts, candidates, group) : NO_INCUMBENTS;
+  const running = new Set(candidates.map((candidate) => candidate.name));
+  const even = group.spread === "even" && group.failback !== "never" && !terms.frozen;
+  const fixed = preferred(even ? NOBODY : holders, terms.moves, { frozen: terms.frozen, candidates: running });
+  return { candidates, holders, fixed };
+}
+
+/** One key's election, as `vipd explain` shows it. */
+export interface Explained {
+  readonly ranked: readonly (Candidate & { readonly score: number; readonly without: Elected | null })[];
+  /** Who gets it whatever the hashing says (a move, a freeze, failback "never"), or null. */
+  readonly fixed: string | null;
+}
+
+/** An even spread over so many keys and hosts is elected anew for one question: about 5 ms. */
+const EXPLAIN_WORK_MAX = 50_000;
 
 export interface ElectionTerms {
   readonly frozen: boolean;

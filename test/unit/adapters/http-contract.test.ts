@@ -8,7 +8,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { createHttp, type Http } from "../../../src/adapters/http.js";
 import { createEventFeed } from "../../../src/adapters/http-events.js";
 import { OPENAPI } from "../../../src/adapters/http-openapi.js";
-import type { StatusSnapshot } from "../../../src/ports.js";
+import type { StatusSnapshot, VipExplanation } from "../../../src/ports.js";
 import { snapshot, vips } from "./http-rig.js";
 
 const at = "2026-01-01T00:00:00.000Z";
@@ -53,6 +53,35 @@ const full: Required<StatusSnapshot> = {
   ],
 };
 
+const explained: VipExplanation = {
+  vip: "10.0.0.1",
+  group: "web",
+  addresses: ["10.0.0.1"],
+  interface: "eth0",
+  owner: "host-a",
+  heir: null,
+  state: "owned",
+  since: at,
+  reason: "elected",
+  spread: "hash",
+  failbackAfterMs: 300_000,
+  frozen: false,
+  moved: null,
+  fixed: null,
+  hosts: [true, false].map((self) => ({
+    name: self ? "host-a" : "host-b",
+    self,
+    state: self ? "alive" : "dead",
+    rank: self ? 1 : null,
+    why: self ? "" : "is held dead",
+    score: self ? 1.5 : null,
+    weight: 1,
+    preferred: 0,
+    settling: false,
+    without: self ? { owner: null, heir: null } : null,
+  })),
+};
+
 const ajv = new Ajv2020({ strict: false, validateFormats: false });
 ajv.addSchema(OPENAPI, "vipd");
 
@@ -75,6 +104,7 @@ beforeAll(async () => {
       return current;
     },
     metrics: () => "vipd_ready 1\n",
+    explain: (vip) => (vip === explained.vip ? explained : null),
     events: feed,
     control: { "/drain": async () => ({ status: 200, body: { ok: true, text: "done", pending: [] } }) },
   });
@@ -147,7 +177,7 @@ describe("every documented path", () => {
   test.each(READ)("GET %s answers as documented", async (path) => {
     feed.publish("vip.owned", { level: "info", text: "a VIP", vip: "10.0.0.1" });
     const headers = path === "/events" ? { "Last-Event-ID": "none" } : {};
-    const response = await ask(path, { headers });
+    const response = await ask(path === "/explain" ? "/explain?vip=10.0.0.1" : path, { headers });
     expect(response.statusCode).toBe(200);
     expectDocumented(path, "get", response);
   });
@@ -179,6 +209,24 @@ describe("every documented path", () => {
     current = fewer as StatusSnapshot;
     const lacking = await ask("/status");
     expect(() => expectDocumented("/status", "get", lacking)).toThrow(/must have required property 'alarms'/);
+  });
+
+  test("/explain without a VIP, and of none of ours", async () => {
+    for (const [query, status] of [
+      ["", 400],
+      ["?vip=10.9.9.9", 404],
+    ] as const) {
+      const response = await ask(`/explain${query}`);
+      expect(response.statusCode).toBe(status);
+      expectDocumented("/explain", "get", response);
+    }
+  });
+
+  test("/events with once=1 ends with what is kept", async () => {
+    feed.publish("vip.owned", { level: "info", text: "a VIP", vip: "10.0.0.9" });
+    const response = await ask("/events?since=&once=1");
+    expect([response.statusCode, response.text.includes("10.0.0.9")]).toEqual([200, true]);
+    expectDocumented("/events", "get", response);
   });
 
   test("503 and 500", async () => {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Candidate, GroupElection } from "../../../src/domain/election.js";
+import { type Candidate, GroupElection, ranking } from "../../../src/domain/election.js";
 
 const KEYS = Array.from({ length: 2000 }, (_, i) => `10.0.${i >> 8}.${i & 255}`);
 const NONE = new Map<string, string>();
@@ -20,6 +20,23 @@ function ownersOf(
 }
 
 describe("rendezvous election", () => {
+  it("ranks in the open as it elects: the first is the owner, the second the heir, behind, preferred and fixed ones in place", () => {
+    const candidates: Candidate[] = [
+      { name: "a", weight: 1, behind: false },
+      { name: "b", weight: 2.5, behind: true },
+      { name: "c", weight: 1, behind: false, preference: 1 },
+      { name: "d", weight: 3, behind: false, refused: new Set(KEYS.slice(0, 40)) },
+    ];
+    const fixed = new Map(KEYS.slice(20, 60).map((key) => [key, "b"]));
+    const election = new GroupElection(KEYS.slice(0, 80));
+    election.elect(candidates, fixed);
+    for (const [key, { owner, heir }] of election.entries()) {
+      const names = ranking(candidates, key, fixed.get(key)).map(({ candidate }) => candidate.name);
+      expect([key, names.slice(0, 2)]).toEqual([key, [owner, heir]]);
+      expect(names.includes("d")).toBe(!candidates[3]!.refused!.has(key));
+    }
+  });
+
   it("gives the same owners whatever the order of arrival", () => {
     fc.assert(
       fc.property(
