@@ -6,4 +6,4 @@ out="${TMPDIR:-/tmp}/vipd-native-fuzz.$$"
 trap 'rm -f "$out"' EXIT
 clang++ -std=c++17 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -I../src -I. \
   -o "$out" fuzz.cc ../src/packets/*.cc ../src/decision/*.cc ../src/os/filter.cc
-"$out" -max_len=1600 -max_total_time="${1:-60}"
+"$out" -artifact_prefix="${TMPDIR:-/tmp}/vipd-native-fuzz-" -max_len=1600 -max_total_time="${1:-60}"

@@ -118,6 +118,8 @@ void bad_ndp() {
   const Ip mapped = ip("10.7.0.100");
   std::copy(mapped.bytes.begin(), mapped.bytes.end(), bytes.begin() + 62);
   check("found by the fuzzer: an IPv4-mapped target is not the IPv4 VIP", parse(bytes, unchecked).ignore == Ignore::kMappedTarget);
+  std::fill(bytes.begin() + 62, bytes.begin() + 78, uint8_t{0});
+  check("found by the fuzzer: nobody has the address ::", parse(bytes, unchecked).ignore == Ignore::kUnspecifiedTarget);
   bytes = solicit();
   bytes[70] ^= 1;
   check("a wrong checksum is refused", parse(bytes).ignore == Ignore::kBadChecksum);

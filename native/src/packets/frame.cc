@@ -28,6 +28,7 @@ const char* ignore_name(Ignore reason) {
     case Ignore::kBadOption: return "bad-option";
     case Ignore::kMulticastTarget: return "multicast-target";
     case Ignore::kMappedTarget: return "mapped-target";
+    case Ignore::kUnspecifiedTarget: return "unspecified-target";
     case Ignore::kBadSource: return "bad-source";
     case Ignore::kBadDestination: return "bad-destination";
     case Ignore::kDadWithOption: return "dad-with-option";

@@ -33,6 +33,7 @@ enum class Ignore : uint8_t {
   kBadOption,
   kMulticastTarget,
   kMappedTarget,
+  kUnspecifiedTarget,
   kBadSource,
   kBadDestination,
   kDadWithOption,

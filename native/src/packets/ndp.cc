@@ -58,6 +58,8 @@ Ignore check_addresses(const Frame& frame) {
   // ::ffff:10.0.0.1 is no address of a wire (RFC 4291, 2.5.5.2), and here the key of the IPv4 VIP: an advertisement of it would
   // pass as a claim of that VIP.
   if (frame.target.is_v4()) return Ignore::kMappedTarget;
+  // `::` is nobody's address (RFC 4291, 2.5.2), and no answer may come from it.
+  if (frame.target.is_v6_unspecified()) return Ignore::kUnspecifiedTarget;
   if (frame.sender.is_v6_multicast()) return Ignore::kBadSource;
   if (frame.kind == Kind::kNeighborAdvert) {
     return frame.sender.is_v6_unspecified() ? Ignore::kBadSource : Ignore::kNone;
