@@ -1,13 +1,14 @@
 /**
  * The log: pino's JSON, one event a line, each with a stable dotted `event` name and a `text` for people. Under systemd each
  * line starts with its priority (`<3>` … `<7>`, sd-daemon(3)); on a terminal it is a coloured one-liner instead.
- * Boundary: formats; the bounded writer (log-writer.ts) carries. Never blocks, never throws, never logs a key.
+ * Boundary: formats; log-storms.ts sums up what comes too often, the bounded writer (log-writer.ts) carries. Never blocks, never throws, never logs a key.
  */
 import { fstatSync } from "node:fs";
 import { isatty } from "node:tty";
 import { pino } from "pino";
 import type { Log, LogLevel } from "../ports.js";
 import { prettyLine } from "./log-pretty.js";
+import { LogStorms } from "./log-storms.js";
 import { LogWriter, type Sink, standardOutputSink, streamSink } from "./log-writer.js";
 
 export interface LogOptions {
@@ -23,6 +24,8 @@ export interface LogOptions {
   readonly colour?: boolean;
   readonly queueBytesMax?: number;
   readonly flushTimeoutMs?: number;
+  /** Lines of one event within a second, before they are summed up. */
+  readonly stormLines?: number;
 }
 
 /** syslog(3): 7 debug, 6 info, 4 warning, 3 error. */
@@ -49,20 +52,24 @@ export function createLog(options: LogOptions): Log {
   });
 
   let threshold = RANK[options.level];
+  const put: Log["write"] = (level, event, fields, text) => {
+    const line = render(level, event, fields, text);
+    const bytes = Buffer.byteLength(line);
+    if (bytes <= LINE_BYTES_MAX) return writer.write(line);
+    const shortened = text === undefined ? undefined : text.slice(0, 1024);
+    writer.write(render(level, event, { truncatedBytes: bytes }, shortened));
+  };
+  const storms = new LogStorms(put, options.stormLines);
   return {
     write(level, event, fields, text) {
-      if (RANK[level] < threshold) return;
-      const line = render(level, event, fields, text);
-      const bytes = Buffer.byteLength(line);
-      if (bytes <= LINE_BYTES_MAX) return writer.write(line);
-      const shortened = text === undefined ? undefined : text.slice(0, 1024);
-      writer.write(render(level, event, { truncatedBytes: bytes }, shortened));
+      if (RANK[level] >= threshold && storms.pass(level, event, text)) put(level, event, fields, text);
     },
     setLevel(level) {
       threshold = RANK[level];
     },
     dropped: () => writer.dropped(),
     async flush() {
+      storms.settle();
       await writer.flush(options.flushTimeoutMs ?? FLUSH_TIMEOUT_MS);
     },
   };

@@ -11,7 +11,7 @@ export interface Sample {
   readonly value: number;
 }
 
-/** Name -> help. The type follows from the name: `_total` counts, everything else is a gauge. */
+/** Name -> help. The type follows from the name: `_total` counts, histograms are named below, everything else is a gauge. */
 export const HELP: Readonly<Record<string, string>> = {
   vipd_build_info: "Always 1; the labels tell the version.",
   vipd_ready: "1 if the daemon takes part: it has exchanged state, or is rightfully alone.",
@@ -20,8 +20,20 @@ export const HELP: Readonly<Record<string, string>> = {
   vipd_vips_moved: "VIPs that an operator moved to a host, until undone.",
   vipd_alarms: "Things that an operator should look at; /status says what they are.",
   vipd_members: "Members that this host knows, by state.",
+  vipd_member_rtt_seconds: "Smoothed round-trip time of the gossip to a member, where it was measured.",
+  vipd_suspicions_total: "Times that a member came to be suspected here, by its silence or by another's word.",
+  vipd_deaths_declared_total: "Members that this host itself found dead.",
+  vipd_refutations_total: "Times that this host was suspected or held dead, and contradicted.",
+  vipd_gossip_probes_total: "Probes sent, those of the watch apart.",
+  vipd_gossip_probes_failed_total: "Probes that nobody answered, directly or through others.",
+  vipd_gossip_exchanges_total: "Whole states exchanged with a peer.",
+  vipd_gossip_queue_messages: "Messages that wait to be gossiped on.",
+  vipd_gossip_open_questions: "Questions to members whose answers are waited for.",
+  vipd_gossip_awareness: "How much this host doubts its own punctuality (Lifeguard); 0 at rest.",
   vipd_members_foreign: "Members that are not vipd, and can own nothing.",
   vipd_vips: "VIPs by group and by their state on this host.",
+  vipd_addresses_configured: "Addresses of the group that are configured on this host.",
+  vipd_addresses_in_use: "Addresses of the group that some host owns, as this host sees it.",
   vipd_vips_without_owner: "VIPs that no host owns, as this host sees it.",
   vipd_check_passing: "1 while the health check passes, by its rise and fall.",
   vipd_check_runs_total: "Runs of the health check.",
@@ -50,7 +62,9 @@ export const HELP: Readonly<Record<string, string>> = {
   vipd_http_requests_total: "HTTP answers by status code.",
   vipd_http_refused_total: "HTTP clients that were refused or cut off, by reason.",
   vipd_event_loop_lag_seconds: "Lateness of the event loop's latest timers, by quantile.",
-  vipd_ownership_transitions_total: "Changes of a VIP's state on this host, by the new state.",
+  vipd_ownership_transitions_total: "Changes of a VIP's state on this host, by the new state and its reason.",
+  vipd_takeover_duration_seconds: "From the dead owner's last sign of life to this host's announcement, a VIP.",
+  vipd_handover_duration_seconds: "From the decision to take a VIP over from a living host to the announcement, a VIP.",
   vipd_conflicts_total: "Times that a stranger claimed a VIP of ours.",
   vipd_strict_arp_repairs_total: "Sysctls of strict ARP that somebody undid and that were set again.",
   process_cpu_seconds_total: "User and system CPU time.",
@@ -58,6 +72,9 @@ export const HELP: Readonly<Record<string, string>> = {
   process_start_time_seconds: "Start of the process, in seconds since 1970.",
 };
 
+const HISTOGRAMS: ReadonlySet<string> = new Set(["vipd_takeover_duration_seconds", "vipd_handover_duration_seconds"]);
+/** Beyond this many members none has a series of its own. */
+const RTT_SERIES_MAX = 200;
 const VIP_STATES: readonly VipState[] = ["standby", "claiming", "owned", "releasing", "conflict", "unowned"];
 const MEMBER_STATES = ["alive", "suspect", "dead", "left"] as const;
 
@@ -77,17 +94,29 @@ export function createMetrics(source: MetricsSource, options: { readonly loopLag
 export function renderMetrics(samples: readonly Sample[]): string {
   const families = new Map<string, string[]>();
   for (const { name, labels, value } of samples) {
-    let lines = families.get(name);
+    const family = familyOf(name);
+    let lines = families.get(family);
     if (lines === undefined) {
       lines = [];
-      const help = HELP[name];
-      if (help !== undefined) lines.push(`# HELP ${name} ${help.replaceAll("\\", "\\\\").replaceAll("\n", "\\n")}`);
-      lines.push(`# TYPE ${name} ${name.endsWith("_total") ? "counter" : "gauge"}`);
-      families.set(name, lines);
+      const help = HELP[family];
+      if (help !== undefined) lines.push(`# HELP ${family} ${help.replaceAll("\\", "\\\\").replaceAll("\n", "\\n")}`);
+      lines.push(`# TYPE ${family} ${typeOf(family)}`);
+      families.set(family, lines);
     }
     lines.push(`${name}${renderLabels(labels)} ${renderValue(value)}`);
   }
   return [...families.values()].map((lines) => `${lines.join("\n")}\n`).join("");
+}
+
+/** A histogram's series have names of their own. */
+function familyOf(name: string): string {
+  const family = name.replace(/_(?:bucket|sum|count)$/, "");
+  return HISTOGRAMS.has(family) ? family : name;
+}
+
+function typeOf(family: string): string {
+  if (HISTOGRAMS.has(family)) return "histogram";
+  return family.endsWith("_total") ? "counter" : "gauge";
 }
 
 function renderLabels(labels: Readonly<Record<string, string>>): string {
@@ -120,6 +149,11 @@ export function snapshotSamples(s: StatusSnapshot): Sample[] {
     add("vipd_members", s.members.filter((m) => m.state === state).length, { state });
   }
   add("vipd_members_foreign", s.members.filter((m) => m.foreign).length);
+  if (s.members.length <= RTT_SERIES_MAX) {
+    for (const { name, rttMs } of s.members) {
+      if (rttMs !== null) add("vipd_member_rtt_seconds", rttMs / 1000, { member: name });
+    }
+  }
   samples.push(...vipSamples(s));
   for (const { group, check, state, lastMs, runs, failures } of s.checks) {
     add("vipd_check_passing", state === "passing", { group, check });
@@ -152,12 +186,12 @@ export function snapshotSamples(s: StatusSnapshot): Sample[] {
 
 function vipSamples(s: StatusSnapshot): Sample[] {
   const groups = new Map<string, Map<VipState, number>>();
-  let withoutOwner = 0;
+  const ownerless = new Map<string, number>();
   for (const vip of s.vips) {
     let counts = groups.get(vip.group);
     if (counts === undefined) groups.set(vip.group, (counts = new Map()));
     counts.set(vip.state, (counts.get(vip.state) ?? 0) + 1);
-    if (vip.owner === null) withoutOwner++;
+    if (vip.owner === null) ownerless.set(vip.group, (ownerless.get(vip.group) ?? 0) + 1);
   }
   const samples: Sample[] = [];
   const whole = groups.size <= GROUPS_WHOLE_MAX;
@@ -167,6 +201,13 @@ function vipSamples(s: StatusSnapshot): Sample[] {
       if (whole || value > 0) samples.push({ name: "vipd_vips", labels: { group, state }, value });
     }
   }
+  for (const [group, counts] of whole ? groups : []) {
+    const configured = [...counts.values()].reduce((sum, count) => sum + count, 0);
+    const inUse = configured - (ownerless.get(group) ?? 0);
+    samples.push({ name: "vipd_addresses_configured", labels: { group }, value: configured });
+    samples.push({ name: "vipd_addresses_in_use", labels: { group }, value: inUse });
+  }
+  const withoutOwner = [...ownerless.values()].reduce((sum, count) => sum + count, 0);
   samples.push({ name: "vipd_vips_without_owner", labels: {}, value: withoutOwner });
   return samples;
 }

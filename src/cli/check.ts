@@ -1,5 +1,4 @@
 /** `vipd check`: validates the configuration and starts nothing. 0, or 2 with every problem on stderr. */
-import { existsSync, readFileSync } from "node:fs";
 import type { Command } from "commander";
 import type { Loaded, Problem } from "../config/types.js";
 import {
@@ -13,6 +12,7 @@ import {
   printProblems,
   say,
 } from "./common.js";
+import { findUnit } from "./unit-file.js";
 
 export function addCheck(program: Command): void {
   const command = program
@@ -51,15 +51,12 @@ async function check(file: string | undefined, given: CommonOptions, command: Co
   say(`${options.config}: ${paint("green", "right")} (host ${loaded.config.node.name}, ${count})`);
 }
 
-/** Where systemd looks for the unit, the administrator's first. */
-const UNIT_FOLDERS = ["/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
-
 /** Profile `extreme` rides out 15 ms: without real-time priority a busy host is late by more than that. */
 function slowExtreme(loaded: Loaded): readonly Problem[] {
   if (!loaded.ok || loaded.config.gossip.profile !== "extreme") return [];
-  const unit = UNIT_FOLDERS.map((folder) => `${folder}/vipd.service`).find((file) => existsSync(file));
-  if (unit !== undefined && /^CPUSchedulingPolicy=(?:fifo|rr)\b/m.test(readFileSync(unit, "utf8"))) return [];
-  const seen = unit === undefined ? "there is no unit vipd.service on this host" : `${unit} does not ask for it`;
+  const unit = findUnit();
+  if (unit?.realTime) return [];
+  const seen = unit === null ? "there is no unit vipd.service on this host" : `${unit.file} does not ask for it`;
   const message = `"extreme" needs real-time scheduling (CPUSchedulingPolicy=fifo), and ${seen}: on a busy host VIPs will move for nothing`;
   return [{ path: "gossip.profile", message }];
 }

@@ -43,7 +43,7 @@ import { Seeds } from "./seeds.js";
 import { hasAuto, interfacesOf, needsRestart, settingsOf } from "./settings.js";
 import { explainVip, instanceText, takeSnapshot } from "./snapshot.js";
 import { StrictArpGuard } from "./strict-arp-guard.js";
-import { Tally } from "./tally.js";
+import { membershipCounters, Tally } from "./tally.js";
 
 /** Interfaces and their addresses change in bursts. */
 const HOST_CHANGED_AFTER_MS = 100;
@@ -172,7 +172,12 @@ export class Daemon {
       metrics: createMetrics(
         {
           snapshot: () => this.#snapshot(),
-          counters: () => [...this.#tally.counters(), ...this.#programs.counters(), ...this.#http.counters()],
+          counters: () => [
+            ...membershipCounters(this.#engine.group.swimStats()),
+            ...this.#tally.counters(),
+            ...this.#programs.counters(),
+            ...this.#http.counters(),
+          ],
         },
         { loopLag: this.#loopLag },
       ),

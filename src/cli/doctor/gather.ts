@@ -12,6 +12,7 @@ import type { Config } from "../../config/types.js";
 import { canonicalAddress } from "../../domain/address.js";
 import type { AskAnswer } from "../../ports.js";
 import { askStatus } from "../daemon-client.js";
+import { findUnit } from "../unit-file.js";
 import { askPeers } from "./peers.js";
 import type { HostFacts } from "./types.js";
 
@@ -21,7 +22,6 @@ const LISTEN_MS = 1300;
 const VIPS_ASKED_MAX = 4096;
 /** Programs that put addresses on hosts, by the name that the kernel knows them by (15 bytes). */
 const MEDDLERS = new Set(["keepalived", "kube-proxy", "kube-vip", "speaker", "pacemakerd", "ucarp"]);
-const UNIT_FOLDERS = ["/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
 const NETWORK_FOLDERS = [
   "/etc/systemd/network",
   "/run/systemd/network",
@@ -47,7 +47,7 @@ export async function gatherFacts(config: Config): Promise<HostFacts> {
     config,
     nodeVersion: process.version,
     capabilities: capabilities(),
-    realTimeUnit: realTimeUnit(),
+    realTimeUnit: findUnit()?.realTime ?? null,
     links,
     interfaces: [...new Set([...interfaces.values()].flat())],
     sysctls: readSysctls(links.map((link) => link.name)),
@@ -126,11 +126,6 @@ function list(folder: string): readonly string[] {
 function capabilities(): bigint {
   const hex = /^CapEff:\s*([0-9a-f]+)/m.exec(readText("/proc/self/status") ?? "")?.[1];
   return hex === undefined ? 0n : BigInt(`0x${hex}`);
-}
-
-function realTimeUnit(): boolean | null {
-  const texts = UNIT_FOLDERS.map((folder) => readText(`${folder}/vipd.service`)).filter((text) => text !== null);
-  return texts[0] === undefined ? null : /^CPUSchedulingPolicy=(?:fifo|rr)\b/m.test(texts[0]);
 }
 
 function readSysctls(interfaces: readonly string[]): Map<string, number> {

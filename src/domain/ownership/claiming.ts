@@ -7,7 +7,7 @@ import { strangerAnswers } from "./conflicts.js";
 import { announce, answer, arm, CLAIM_AGAIN_MS, type Context, enter, SECOND_NOTICE_MS } from "./context.js";
 import { isLive, type Key } from "./key.js";
 import { judge } from "./questions.js";
-import type { View, WireVerdict } from "./types.js";
+import type { OwnershipEvent, View, WireVerdict } from "./types.js";
 
 /** Somebody's announcement counts as an answer to a question that was asked before it, for so long. */
 const JUST_CLAIMED_MS = 500;
@@ -94,13 +94,22 @@ export function own(ctx: Context, key: Key, now: Millis): void {
   key.attacked.clear();
   key.doubtful = false;
   key.ownedSince = now;
-  enter(ctx, key, "owned", key.reason, now);
+  enter(ctx, key, "owned", key.reason, now, { fields: causeOf(ctx.view, from, now) });
   answer(ctx, key);
   announce(ctx, key, now);
   if (isLive(ctx.view, from)) {
     ctx.out.claimed(from, 1, key.spec.addresses);
     arm(ctx, key, "second-notice", now + SECOND_NOTICE_MS);
   } else key.holder = null;
+}
+
+/** Why a VIP came here, in one word, and for how long its owner had been silent: for those who count and measure. */
+function causeOf(view: View, from: string | null, now: Millis): OwnershipEvent["fields"] {
+  if (from === null || from === view.self) return { cause: from === null ? "first-claim" : "claimed-again" };
+  if (isLive(view, from)) return { cause: "hand-over" };
+  if (view.state(from) === "left") return { cause: "left" };
+  const silentMs = Math.round(now - view.lastHeardAt(from));
+  return { cause: "takeover", ...(Number.isFinite(silentMs) ? { silentMs } : {}) };
 }
 
 /** It lives, hears us, and its configuration elects as ours does: then it gives way. So does whoever drains. */

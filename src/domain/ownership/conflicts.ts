@@ -66,7 +66,7 @@ export function strangerAnswers(ctx: Context, key: Key, mac: string, now: Millis
   const level = meet(key, mac, now, true);
   const reason = `a stranger with MAC ${mac} answers for it`;
   if (key.state === "conflict") key.reason = reason;
-  else enter(ctx, key, "conflict", reason, now, level);
+  else enter(ctx, key, "conflict", reason, now, { level });
   pause(ctx, key, now);
 }
 

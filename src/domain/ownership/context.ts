@@ -38,7 +38,7 @@ export function enter(
   state: KeyState,
   reason: string,
   now: Millis,
-  as?: OwnershipEvent["level"],
+  say: { readonly level?: OwnershipEvent["level"] | undefined; readonly fields?: OwnershipEvent["fields"] } = {},
 ): void {
   const from = key.state;
   key.stamp += 1;
@@ -48,8 +48,16 @@ export function enter(
   key.state = state;
   const tookMs = Math.round(now - key.since);
   key.since = now;
-  const level = as ?? (state === "conflict" ? "error" : state === "owned" || from === "owned" ? "info" : "debug");
-  note(ctx, level, `vip.${state}`, key, { from, tookMs, reason }, `${key.spec.key}: ${from} -> ${state}: ${reason}`);
+  const level =
+    say.level ?? (state === "conflict" ? "error" : state === "owned" || from === "owned" ? "info" : "debug");
+  note(
+    ctx,
+    level,
+    `vip.${state}`,
+    key,
+    { from, tookMs, reason, ...say.fields },
+    `${key.spec.key}: ${from} -> ${state}: ${reason}`,
+  );
 }
 
 /** Answers for the key (again), naming the heir whose announcement silences us. Re-arms what had yielded. */

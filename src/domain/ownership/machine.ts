@@ -316,7 +316,7 @@ export class Ownership {
     const nobody = yielded ? `yielded to a stranger with MAC ${key.stranger?.mac}` : none;
     const reason = owner === null ? nobody : `${owner} is elected`;
     if (key.state === state && key.reason === reason) return;
-    enter(this.#ctx, key, state, reason, now, yielded ? "debug" : undefined);
+    enter(this.#ctx, key, state, reason, now, { level: yielded ? "debug" : undefined });
     if (yielded) arm(this.#ctx, key, "claim-again", key.refusedUntil);
   }
 

@@ -182,5 +182,5 @@ export function letGo(ctx: Context, key: Key, reason: string, now: Millis, as?: 
   key.doubtful = false;
   const owner = key.elected.owner;
   const state = as?.state ?? (owner === null || owner === ctx.view.self ? "unowned" : "standby");
-  enter(ctx, key, state, reason, now, as?.level);
+  enter(ctx, key, state, reason, now, { level: as?.level });
 }

@@ -1,0 +1,74 @@
+/**
+ * Storms of log lines, summed up: of one event, so many lines a second are written, and of the rest one line tells how many they
+ * were and what the last one said. Purpose: a host that hands over 16 384 VIPs leaves a log that a person can read.
+ * Boundary: counts and decides; writes through what it is given. At rest it has no timer.
+ */
+import type { LogLevel } from "../ports.js";
+
+export const STORM_LINES = 50;
+const WINDOW_MS = 1000;
+
+interface Storm {
+  lines: number;
+  untold: number;
+  /** The most severe of those that were not written. */
+  level: LogLevel;
+  lastText: string;
+  timer: NodeJS.Timeout | null;
+  beganAt: number;
+}
+
+export type TellStorm = (
+  level: LogLevel,
+  event: string,
+  fields: { count: number; overMs: number },
+  text: string,
+) => void;
+
+const SEVERITY: readonly LogLevel[] = ["trace", "debug", "info", "warn", "error"];
+
+export class LogStorms {
+  readonly #tell: TellStorm;
+  readonly #linesMax: number;
+  /** By event; names are few and stable. */
+  readonly #storms = new Map<string, Storm>();
+
+  constructor(tell: TellStorm, linesMax = STORM_LINES) {
+    this.#tell = tell;
+    this.#linesMax = linesMax;
+  }
+
+  /** True: write it. False: it will be counted in a sum. */
+  pass(level: LogLevel, event: string, text: string | undefined): boolean {
+    // Whoever asks for these wants each of them.
+    if (level === "debug" || level === "trace") return true;
+    const now = performance.now();
+    let storm = this.#storms.get(event);
+    if (storm === undefined || (storm.untold === 0 && now - storm.beganAt >= WINDOW_MS)) {
+      storm = { lines: 0, untold: 0, level, lastText: "", timer: null, beganAt: now };
+      this.#storms.set(event, storm);
+    }
+    if (++storm.lines <= this.#linesMax) return true;
+    storm.untold++;
+    storm.lastText = text ?? "";
+    if (SEVERITY.indexOf(level) > SEVERITY.indexOf(storm.level)) storm.level = level;
+    storm.timer ??= setTimeout(() => this.#end(event), Math.max(0, storm.beganAt + WINDOW_MS - now)).unref();
+    return false;
+  }
+
+  /** Sums up what was not written yet: at the end of the process, say. */
+  settle(): void {
+    for (const event of [...this.#storms.keys()]) this.#end(event);
+  }
+
+  #end(event: string): void {
+    const storm = this.#storms.get(event);
+    this.#storms.delete(event);
+    if (storm === undefined || storm.untold === 0) return;
+    if (storm.timer !== null) clearTimeout(storm.timer);
+    const { untold: count, level, lastText, beganAt } = storm;
+    const overMs = Math.round(performance.now() - beganAt);
+    const last = lastText === "" ? "" : `; the last: ${lastText}`;
+    this.#tell(level, event, { count, overMs }, `${count} more of ${event} within ${overMs} ms${last}`);
+  }
+}
