@@ -17,6 +17,8 @@ interface Entry {
   readonly envelope: FactsEnvelope;
   readonly digest: number;
   readonly facts: Facts;
+  /** What it adds to the view's digest. */
+  readonly share: number;
 }
 
 /** So many members that are gone for good are remembered. */
@@ -123,16 +125,19 @@ export class FactsStore {
     let digest = 0;
     for (const member of members) {
       if (member.foreign || member.state === "dead" || member.state === "left") continue;
-      const known = this.#entries.get(member.name)?.envelope;
-      const mixed = hashText(member.name) ^ finalize((known?.instance ?? 0) ^ finalize(known?.version ?? 0));
-      digest ^= finalize(mixed);
+      digest ^= this.#entries.get(member.name)?.share ?? shareOf(member.name, 0, 0);
     }
     return digest >>> 0;
   }
 
   #put(envelope: FactsEnvelope, digest: number, facts: Facts): void {
-    this.#entries.set(envelope.name, { envelope, digest, facts });
+    const { name, instance, version } = envelope;
+    this.#entries.set(name, { envelope, digest, facts, share: shareOf(name, instance, version) });
   }
+}
+
+function shareOf(name: string, instance: number, version: number): number {
+  return finalize(hashText(name) ^ finalize(instance ^ finalize(version)));
 }
 
 function supersedes(next: FactsEnvelope, known: FactsEnvelope, meta: Meta | undefined): boolean {

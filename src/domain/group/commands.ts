@@ -10,6 +10,8 @@ export class Commands {
   #draining: boolean;
   #orders: Orders;
   #rebalanceDone: number;
+  #moves: ReadonlyMap<string, string> = new Map();
+  #movesOf: Orders | null = null;
 
   constructor(initial: { readonly draining?: boolean; readonly orders?: Orders } = {}) {
     this.#draining = initial.draining ?? false;
@@ -57,9 +59,13 @@ export class Commands {
     return instances.includes(instance);
   }
 
-  /** By election key, the member to whom it was moved. */
+  /** By election key, the member to whom it was moved. The same map as long as no order changed. */
   moves(): ReadonlyMap<string, string> {
-    return new Map(this.#orders.moves.filter((move) => move.host !== "").map((move) => [move.key, move.host]));
+    if (this.#movesOf !== this.#orders) {
+      this.#movesOf = this.#orders;
+      this.#moves = new Map(this.#orders.moves.filter((move) => move.host !== "").map((move) => [move.key, move.host]));
+    }
+    return this.#moves;
   }
 }
 

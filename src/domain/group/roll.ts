@@ -26,9 +26,13 @@ export class Roll {
   readonly #elections = new Map<string, GroupElection>();
   readonly #drifting = new Set<string>();
   #groups: readonly GroupSpec[] = [];
-  #hosts: readonly KnownHost[] | null = null;
+  #hosts: readonly KnownHost[] = [];
+  #stale = true;
+  #others: { readonly of: readonly KnownHost[]; readonly settled: readonly SettledMember[] } = NO_OTHERS;
   #digest: number | null = null;
   readonly #differing = new Map<string, string[]>();
+  /** What the last election was held by: the same again needs none. */
+  #electedBy: { readonly hosts: readonly KnownHost[]; readonly terms: ElectionTerms } | null = null;
 
   constructor(store: FactsStore, members: () => readonly MemberView[]) {
     this.#store = store;
@@ -39,6 +43,8 @@ export class Roll {
   configure(groups: readonly GroupSpec[]): KeySpec[] {
     this.#groups = groups;
     this.#elections.clear();
+    this.#differing.clear();
+    this.#electedBy = null;
     const keys: KeySpec[] = [];
     for (const group of groups) {
       const specs = keysOf(group);
@@ -50,27 +56,35 @@ export class Roll {
 
   /** Members or facts changed: what was derived from them is stale. */
   changed(): void {
-    this.#hosts = null;
+    this.#stale = true;
     this.#digest = null;
-    this.#differing.clear();
   }
 
+  /** The same array as before where nothing changed that elections know of: a suspicion, or a new incarnation, is nothing to them. */
   hosts(): readonly KnownHost[] {
-    this.#hosts ??= this.#members().flatMap((member): KnownHost[] => {
+    if (!this.#stale) return this.#hosts;
+    this.#stale = false;
+    const hosts = this.#members().flatMap((member): KnownHost[] => {
       if (member.foreign || member.state === "dead" || member.state === "left") return [];
       const envelope = this.#store.envelope(member.name);
       const facts = this.#store.facts(member.name);
       if (envelope === undefined || facts === undefined) return [];
       return [{ name: member.name, instance: envelope.instance, facts }];
     });
+    if (hosts.length !== this.#hosts.length || hosts.some((host, i) => !sameHost(host, this.#hosts[i]!))) {
+      this.#hosts = hosts;
+      this.#differing.clear();
+    }
     return this.#hosts;
   }
 
   /** All but this name, as settling sees them. */
-  others(self: string): SettledMember[] {
-    return this.hosts()
-      .filter((host) => host.name !== self)
-      .map(settledMember);
+  others(self: string): readonly SettledMember[] {
+    const hosts = this.hosts();
+    if (this.#others.of !== hosts) {
+      this.#others = { of: hosts, settled: hosts.filter((host) => host.name !== self).map(settledMember) };
+    }
+    return this.#others.settled;
   }
 
   /** Hosts whose configuration of the group differs from ours. */
@@ -135,10 +149,14 @@ export class Roll {
   }
 
   elect(terms: ElectionTerms = NO_TERMS): ElectionNews {
+    const hosts = this.hosts();
+    const last = this.#electedBy;
+    if (last?.hosts === hosts && last.terms.frozen === terms.frozen && last.terms.moves === terms.moves) return NO_NEWS;
+    this.#electedBy = { hosts, terms };
     const elected: [string, Elected][] = [];
     const agreed: string[] = [];
     for (const group of this.#groups) {
-      const { candidates, holders, fixed } = ballotOf(group, this.hosts(), terms);
+      const { candidates, holders, fixed } = ballotOf(group, hosts, terms);
       if (this.differing(group.name).length > 0) this.#drifting.add(group.name);
       else if (this.#drifting.delete(group.name)) agreed.push(group.name);
       const election = this.#elections.get(group.name);
@@ -180,13 +198,20 @@ const EXPLAIN_WORK_MAX = 50_000;
 
 export interface ElectionTerms {
   readonly frozen: boolean;
-  /** Election key -> the member to whom an operator moved it. */
+  /** Election key -> the member to whom an operator moved it. Compared by identity. */
   readonly moves: ReadonlyMap<string, string>;
 }
 
 const NOBODY: ReadonlyMap<string, string> = new Map();
 const NO_TERMS: ElectionTerms = { frozen: false, moves: new Map() };
+const NO_OTHERS = { of: [], settled: [] };
+const NO_NEWS: ElectionNews = { elected: [], agreed: [] };
 const NO_INCUMBENTS = { incumbents: new Map<string, string>() };
+
+/** Facts are decoded once for each version. */
+function sameHost(a: KnownHost, b: KnownHost): boolean {
+  return a.name === b.name && a.instance === b.instance && a.facts === b.facts;
+}
 
 export function settledMember(host: KnownHost): SettledMember {
   const settledIn = new Set(host.facts.groups.filter((group) => group.settled).map((group) => group.name));
