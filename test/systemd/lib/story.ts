@@ -7,13 +7,18 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import type { ProbeReport } from "../../lab/lib/prober.js";
-import { ROOT, sleep } from "../../lab/lib/shell.js";
+import { ROOT, sh, sleep } from "../../lab/lib/shell.js";
 import { Cluster, type Machine, until, VIP } from "./machines.js";
 import { DEBIANS, type Debian } from "./roots.js";
 
 export const CONFIG = "etc/vipd/config.json";
 /** VIPD_SYSTEMD=bookworm or trixie tries one Debian only. */
 export const CHOSEN = (process.env.VIPD_SYSTEMD?.split(",") ?? Object.keys(DEBIANS)) as Debian[];
+
+/** What a package says its version is. */
+export function versionOf(deb: string): string {
+  return sh("dpkg-deb", "--field", deb, "Version").trim();
+}
 
 /** Packages of this tree under the given versions, and their removal. */
 export function makePackages(...versions: readonly string[]): { debs: string[]; remove: () => void } {
