@@ -43,7 +43,10 @@ function copyCode(from, to) {
       }
     } else if (/\.(js|cjs|mjs|json|node)$/.test(entry.name) && !/^(tsconfig|\.)/.test(entry.name)) {
       const content = fs.readFileSync(file);
-      put(path.join(to, entry.name), content, content.subarray(0, 2).toString() === "#!" ? 0o755 : 0o644);
+      const program = content.subarray(0, 2).toString() === "#!";
+      // Modules' own programs are for developers, and want a Node of the system.
+      if (program && from.includes("node_modules")) continue;
+      put(path.join(to, entry.name), content, program ? 0o755 : 0o644);
     }
   }
 }

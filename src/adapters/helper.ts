@@ -130,10 +130,8 @@ function refused(reason: string): Promise<CheckResult> {
 }
 
 /**
- * util-linux's setpriv and chrt take away what systemd gave the daemon, and then become the helper. Without root it is enough
- * to clear the ambient set: the program that is executed next then has no permitted and no effective capability, and with
- * no_new_privs none can come back. The inheritable set stays as a dead letter: clearing it would take capset, which the
- * unit's filter denies. Root keeps what it is at an execve unless the bounding set is empty, too.
+ * util-linux's setpriv and chrt take away what systemd gave the daemon, and then become the helper. Dropping the bounding
+ * set takes CAP_SETPCAP, which only root has; without root no_new_privs and empty sets are enough.
  */
 function helperCommand(root: boolean): readonly string[] {
   const source = import.meta.url.endsWith(".ts");
@@ -142,8 +140,9 @@ function helperCommand(root: boolean): readonly string[] {
   return [
     "setpriv",
     "--no-new-privs",
+    "--inh-caps=-all",
     "--ambient-caps=-all",
-    ...(root ? ["--inh-caps=-all", "--bounding-set=-all"] : []),
+    ...(root ? ["--bounding-set=-all"] : []),
     "--",
     "chrt",
     "--other",

@@ -78,7 +78,7 @@ export class Machine {
         const state = (await this.exec("systemctl", "is-system-running")).stdout.trim();
         return state === "running" || state === "degraded";
       },
-      60_000,
+      180_000,
     );
   }
 
