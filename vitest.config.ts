@@ -1,7 +1,12 @@
 import { defineConfig } from "vitest/config";
 
 /** Endurance: minutes long, or in need of a quiet machine. `npm run test:soak` runs them; `npm test` does not. */
-const SOAK = ["test/lab/attack.test.ts", "test/lab/forty.test.ts", "test/sim/fresh.test.ts"];
+const SOAK = [
+  "test/lab/attack.test.ts",
+  "test/lab/flapping.test.ts",
+  "test/lab/forty.test.ts",
+  "test/sim/fresh.test.ts",
+];
 
 /** Four kinds of test: pure floors, simulation, the addon, and the lab (real namespaces; root; one file at a time). */
 export default defineConfig({

@@ -37,10 +37,11 @@ import { controlHandlers, type ReloadOutcome } from "./control.js";
 import { Engine, reasonOf } from "./engine.js";
 import { Memory } from "./memory.js";
 import { NO_ADDRESSES, silenced, watching } from "./observer.js";
+import { Paths } from "./paths.js";
 import { Programs } from "./programs.js";
 import type { RunOptions } from "./run.js";
 import { Seeds } from "./seeds.js";
-import { hasAuto, interfacesOf, needsRestart, settingsOf } from "./settings.js";
+import { hasAuto, interfacesOf, needsRestart, servicePaths, settingsOf } from "./settings.js";
 import { explainVip, instanceText, takeSnapshot } from "./snapshot.js";
 import { StrictArpGuard } from "./strict-arp-guard.js";
 import { membershipCounters, Tally } from "./tally.js";
@@ -70,6 +71,8 @@ export class Daemon {
   readonly #feed: EventFeed;
   readonly #seeds: Seeds;
   readonly #bind: Endpoint;
+  readonly #paths: Paths;
+  #places: ReadonlyMap<string, string>;
   readonly #memory: Memory;
   readonly #programs: Programs;
   #reloading: Promise<unknown> = Promise.resolve();
@@ -127,6 +130,17 @@ export class Daemon {
       config,
     );
     this.#engine = this.#makeEngine(keys);
+    this.#places = servicePaths(this.#settings, this.#bind.host, hostInterfaces());
+    this.#paths = new Paths({
+      name: config.node.name,
+      responder: this.#responder,
+      clock: this.#clock,
+      random: randomUniform,
+      members: () => this.#engine.group.members(),
+      facts: (member) => this.#engine.group.facts(member),
+      places: () => this.#places,
+      onPath: (name, reached) => this.#engine.turn({ kind: "path", interface: name, reached }),
+    });
     this.#http = this.#makeHttp();
   }
 
@@ -224,6 +238,9 @@ export class Daemon {
     this.#programs.configure(config);
     this.#undo.push(async () => this.#engine.stop());
     await this.#seeds.follow(config.gossip.join);
+    // Whoever only watches sends no frame, so it asks nobody.
+    if (!this.#options.observe) this.#paths.start();
+    this.#undo.push(async () => this.#paths.stop());
     this.#every(STRICT_ARP_CHECK_MS, () => void this.#strictArp.check());
     if (this.#service.watchdogMs !== null) this.#every(this.#service.watchdogMs, () => this.#feedWatchdog());
     const vips = config.vips.reduce((sum, vip) => sum + vip.addresses.length, 0);
@@ -297,6 +314,7 @@ export class Daemon {
 
   #reconfigure(settings: GroupSettings): void {
     this.#settings = settings;
+    this.#places = servicePaths(settings, this.#bind.host, hostInterfaces());
     this.#responder.setInterfaces(interfacesOf(settings));
     this.#engine.turn({ kind: "reconfigure", settings });
   }
@@ -307,15 +325,18 @@ export class Daemon {
     this.#hostTimer ??= setTimeout(() => {
       this.#hostTimer = undefined;
       void this.#strictArp.check();
-      if (hasAuto(this.#config)) this.#placeAgain();
+      this.#placeAgain();
     }, HOST_CHANGED_AFTER_MS);
   }
 
   #placeAgain(): void {
     const settings = settingsOf(this.#config, hostInterfaces());
     const text = describePlaces(settings);
-    if (text === describePlaces(this.#settings)) return;
-    this.#log.write("info", "interface.auto", { places: text }, `"auto" means another interface now: ${text}`);
+    const moved = hasAuto(this.#config) && text !== describePlaces(this.#settings);
+    if (!moved && JSON.stringify(settings.addressOf) === JSON.stringify(this.#settings.addressOf)) return;
+    if (moved) {
+      this.#log.write("info", "interface.auto", { places: text }, `"auto" means another interface now: ${text}`);
+    }
     this.#reconfigure(settings);
   }
 

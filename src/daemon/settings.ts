@@ -9,12 +9,36 @@ import type { GroupSettings, GroupSpec } from "../domain/group/types.js";
 
 /** `host`: its interfaces now; only "auto" asks them. */
 export function settingsOf(config: Config, host: readonly HostInterface[]): GroupSettings {
+  const groups = config.vips.map((vip) => groupSpec(vip, config, host));
   return {
     weight: config.node.weight,
     labels: config.node.labels,
-    groups: config.vips.map((vip) => groupSpec(vip, config, host)),
+    groups,
+    addressOf: ownAddresses(new Set(groups.flatMap((group) => group.interfaces)), host),
     quorum: config.quorum,
   };
+}
+
+/** One of the host's own for each interface, IPv4 where there is one. */
+function ownAddresses(names: ReadonlySet<string>, host: readonly HostInterface[]): Record<string, string> {
+  const found: Record<string, string> = {};
+  for (const { name, addresses } of host) {
+    if (!names.has(name)) continue;
+    const own = addresses.filter(({ ours }) => !ours).map(({ address }) => address);
+    const best = own.find((address) => !address.includes(":")) ?? own[0];
+    if (best !== undefined) found[name] = best;
+  }
+  return found;
+}
+
+/** Our address on each interface of the groups but the one that carries the gossip, on `gossip`. */
+export function servicePaths(
+  settings: GroupSettings,
+  gossip: string,
+  host: readonly HostInterface[],
+): ReadonlyMap<string, string> {
+  const carrier = host.find(({ addresses }) => addresses.some(({ address }) => address === gossip))?.name;
+  return new Map(Object.entries(settings.addressOf ?? {}).filter(([name]) => name !== carrier));
 }
 
 function groupSpec(vip: VipGroup, config: Config, host: readonly HostInterface[]): GroupSpec {

@@ -20,6 +20,8 @@ export interface InterfaceFacts {
   readonly mac: string;
   readonly up: boolean;
   readonly carrier: boolean;
+  /** The host's own there, for others to ask whether they reach it (law 5); left out where it has none. */
+  readonly address?: string;
 }
 
 export interface GroupFacts {

@@ -86,7 +86,9 @@ function writeOrders(orders: Orders): void {
 }
 
 function writeInterface(one: InterfaceFacts): void {
-  writer.map(4);
+  const { address } = one;
+  writer.map(address === undefined ? 4 : 5);
+  if (address !== undefined) text("a", address);
   bool("c", one.carrier);
   text("m", one.mac);
   text("n", one.name);
@@ -259,7 +261,8 @@ function readRebalance(reader: MsgpackReader): Orders["rebalance"] {
 function readInterface(reader: MsgpackReader): InterfaceFacts {
   const out: Mutable<InterfaceFacts> = { name: "", mac: "", up: false, carrier: false };
   readMap(reader, (name) => {
-    if (name === "c") out.carrier = reader.bool();
+    if (name === "a") out.address = reader.text(TEXT_BYTES_MAX);
+    else if (name === "c") out.carrier = reader.bool();
     else if (name === "m") out.mac = reader.text(TEXT_BYTES_MAX);
     else if (name === "n") out.name = reader.text(TEXT_BYTES_MAX);
     else if (name === "u") out.up = reader.bool();

@@ -3,18 +3,9 @@ import * as fs from "node:fs";
 import { expect, test } from "vitest";
 import { Capture, relapses, voicesOf } from "./lib/capture.js";
 import { MAIN } from "./lib/host.js";
-import { Lab, type LabOptions } from "./lib/lab.js";
+import { type LabOptions, withLab } from "./lib/lab.js";
 import { expectSpread, expectWireAgrees, measured } from "./lib/laws.js";
 import { nowMs, sleep, until } from "./lib/shell.js";
-
-async function withLab(options: LabOptions, work: (lab: Lab) => Promise<void>): Promise<void> {
-  const lab = await Lab.create(options);
-  try {
-    await work(lab);
-  } finally {
-    await lab.destroy();
-  }
-}
 
 test("a host whose peers are down serves alone after aloneAfterMs; peers that start 15 s later are joined", async () => {
   await withLab({ hosts: 3, v4: 6, v6: 6, aloneAfterMs: 2000 }, async (lab) => {

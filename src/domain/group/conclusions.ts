@@ -106,7 +106,12 @@ export class Conclusions {
     const others = roll.others(options.name);
     for (const { name } of settings.groups) {
       const at = settling.eligible(name, this.#ctx.eligible(name), others, now);
-      if (at !== null) this.#ctx.arm({ kind: "settle" }, at);
+      if (at === null) continue;
+      this.#ctx.arm({ kind: "settle" }, at);
+      const flapping = settling.flapping(name);
+      if (flapping === null) continue;
+      const text = `lost its eligibility for ${name} ${flapping.falls} times of late: ranks behind the others for ${flapping.waitMs} ms`;
+      this.#ctx.event("warn", "group.flapping", { group: name, ...flapping }, text);
     }
   }
 
@@ -120,7 +125,7 @@ export class Conclusions {
   }
 
   #compose(): Facts {
-    const { settings, links, settling, ownership, options, readiness, commands, health, now } = this.#ctx;
+    const { settings, links, settling, ownership, options, readiness, commands, health, unreached, now } = this.#ctx;
     const state = {
       settings,
       links,
@@ -132,6 +137,7 @@ export class Conclusions {
       draining: commands.draining,
       frozen: commands.frozen,
       health,
+      unreached,
       orders: commands.told(),
       barred: this.#ctx.barred(),
       refused: ownership.refusing(now),

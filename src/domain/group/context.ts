@@ -39,6 +39,8 @@ export class GroupContext {
   readonly commands: Commands;
   readonly links = new Map<string, LinkFacts>();
   readonly health = new Map<string, Health>();
+  /** Service interfaces on which no other member answers. */
+  readonly unreached = new Set<string>();
   readonly ownership: Ownership;
   readonly sync: FactsSync;
   /** The instant of the turn being worked. */
@@ -161,7 +163,7 @@ export class GroupContext {
   eligible(group: string): boolean {
     const spec = this.settings.groups.find((one) => one.name === group);
     if (spec === undefined || !this.readiness.ready || linksReason(spec, this.links) !== "") return false;
-    return healthOfGroup({ health: this.health }, spec).state === "passing" && !this.#unfit();
+    return healthOfGroup(this, spec).state === "passing" && !this.#unfit();
   }
 
   #unfit(): boolean {
@@ -170,6 +172,15 @@ export class GroupContext {
 
   #disputed(): boolean {
     return this.disputes.has(this.options.name, this.now);
+  }
+
+  pathChanged(iface: string, reached: boolean): void {
+    if (reached) this.unreached.delete(iface);
+    else this.unreached.add(iface);
+    const text = reached
+      ? `other hosts answer on ${iface} again`
+      : `no other host answers on ${iface}: its VIPs go elsewhere`;
+    this.event(reached ? "info" : "warn", reached ? "path.found" : "path.lost", { interface: iface }, text);
   }
 
   hasIncumbents(): boolean {
@@ -206,6 +217,6 @@ export class GroupContext {
   #withdrawn(name: string): boolean {
     const group = this.settings.groups.find((one) => one.name === name);
     if (group?.whenNoneHealthy !== "withdraw") return false;
-    return healthOfGroup({ health: this.health }, group).state === "failing";
+    return healthOfGroup(this, group).state === "failing";
   }
 }

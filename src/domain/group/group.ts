@@ -136,7 +136,7 @@ export class Group {
   }
 
   alarms(): string[] {
-    const { options, disputes, settings, roll, ownership, links, health, now } = this.#ctx;
+    const { options, disputes, settings, roll, ownership, links, now } = this.#ctx;
     return alarmsOf({
       self: options.name,
       disputed: disputes.names(now),
@@ -146,7 +146,7 @@ export class Group {
       keys: [...ownership.keys()],
       links: (options.observe ? [] : settings.groups).map((group) => ({
         group: group.name,
-        reason: linksReason(group, links) || healthOfGroup({ health }, group).reason,
+        reason: linksReason(group, links) || healthOfGroup(this.#ctx, group).reason,
       })),
       now,
     });
@@ -210,6 +210,7 @@ export class Group {
         return;
       case "link":
       case "health":
+      case "path":
       case "gossip-health":
       case "reconfigure":
         this.#hostChanged(input);
@@ -223,7 +224,9 @@ export class Group {
     }
   }
 
-  #hostChanged(input: Extract<GroupInput, { kind: "link" | "health" | "gossip-health" | "reconfigure" }>): void {
+  #hostChanged(
+    input: Extract<GroupInput, { kind: "link" | "health" | "path" | "gossip-health" | "reconfigure" }>,
+  ): void {
     const { links, health, quorum } = this.#ctx;
     if (input.kind === "gossip-health") {
       this.#healthy = input.healthy;
@@ -232,6 +235,7 @@ export class Group {
     this.#ctx.dirty = true;
     if (input.kind === "link") links.set(input.link.name, input.link);
     else if (input.kind === "health") health.set(input.group, input.health);
+    else if (input.kind === "path") this.#ctx.pathChanged(input.interface, input.reached);
     else {
       this.#ctx.settings = input.settings;
       quorum.configure(input.settings.quorum ?? null);

@@ -34,6 +34,7 @@ export interface OwnState {
   readonly draining: boolean;
   readonly frozen: boolean;
   readonly health: ReadonlyMap<string, Health>;
+  readonly unreached: ReadonlySet<string>;
   readonly orders: Orders | undefined;
   readonly barred: string;
   /** Ownership.refusing, as of now. */
@@ -93,7 +94,12 @@ export class Incumbency {
 const NOT_CHECKED: Health = { state: "passing", reason: "" };
 const NOT_YET: Health = { state: "unknown", reason: "its checks have not finished yet" };
 
-export function healthOfGroup(state: Pick<OwnState, "health">, group: GroupSpec): Health {
+/** A broken path weighs like a failing check: where nobody is reached, nobody is better than this host. */
+export function healthOfGroup(state: Pick<OwnState, "health" | "unreached">, group: GroupSpec): Health {
+  const { interfaces } = group;
+  if (interfaces.length > 0 && interfaces.every((name) => state.unreached.has(name))) {
+    return { state: "failing", reason: `no other host answers on ${interfaces.join(", ")}` };
+  }
   return group.checked ? (state.health.get(group.name) ?? NOT_YET) : NOT_CHECKED;
 }
 
@@ -135,7 +141,9 @@ export function composeFacts(state: OwnState, heldOf: (group: GroupSpec) => Held
     interfaces: names.map((name) => {
       const link = state.links.get(name);
       const usable = link !== undefined && !link.refused;
-      return { name, mac: link?.mac ?? "", up: usable && link.up, carrier: usable && link.carrier };
+      const address = state.settings.addressOf?.[name];
+      const own = address === undefined ? {} : { address };
+      return { name, mac: link?.mac ?? "", up: usable && link.up, carrier: usable && link.carrier, ...own };
     }),
     ...(state.orders === undefined ? {} : { orders: state.orders }),
     groups: state.settings.groups.map((group): GroupFacts => {

@@ -1,15 +1,27 @@
 /**
  * Settling (law 9): a host that joins others which are settled ranks behind them until it has been eligible for
- * `failback.afterMs` without interruption. Purpose: this host's own standing in each group. Boundary: pure; it judges
- * only itself; who ranks behind whom is read from the facts by candidates.ts.
+ * `failback.afterMs` without interruption; one that flaps waits longer each time. Purpose: this host's own standing in each
+ * group. Boundary: pure; it judges only itself; who ranks behind whom is read from the facts by candidates.ts.
  */
 import type { Millis } from "../messages.js";
 
 /** Timers may come a fraction of a millisecond early; there is only one for each settling. */
 const TIMER_EARLY_MS = 1;
 
+/** The second time that eligibility is lost, and each further time, doubles the wait; with `afterMs` 0 it begins at twice this. */
+const FLAP_WAIT_MS = 5000;
+const FLAP_WAIT_MS_MAX = 1_800_000;
+/** More would change no wait. */
+const FALLS_MAX = 16;
+/** So long without interruption forgives one fall. */
+const FORGIVE_MS = 60_000;
+
 interface Standing {
   readonly afterMs: number;
+  /** How often eligibility was lost, less what was forgiven. */
+  falls: number;
+  /** How long it is to stay eligible this time. */
+  waitMs: number;
   eligibleSince: Millis | null;
   settled: boolean;
   /** Instances of the members that were settled when this host met them. */
@@ -34,7 +46,14 @@ export class Settling {
     for (const [name, afterMs] of wanted) {
       const known = this.#groups.get(name);
       if (known?.afterMs === afterMs) continue;
-      this.#groups.set(name, { afterMs, eligibleSince: null, settled: false, defersTo: new Set() });
+      this.#groups.set(name, {
+        afterMs,
+        falls: known?.falls ?? 0,
+        waitMs: afterMs,
+        eligibleSince: null,
+        settled: false,
+        defersTo: new Set(),
+      });
     }
   }
 
@@ -43,6 +62,7 @@ export class Settling {
     const standing = this.#groups.get(group);
     if (standing === undefined) return null;
     if (!eligible) {
+      if (standing.eligibleSince !== null) standing.falls = fallsAfter(standing, now - standing.eligibleSince);
       standing.eligibleSince = null;
       standing.settled = false;
       standing.defersTo.clear();
@@ -50,12 +70,13 @@ export class Settling {
     }
     if (standing.eligibleSince !== null) return null;
     standing.eligibleSince = now;
-    if (standing.afterMs === 0) {
+    standing.waitMs = waitMsOf(standing);
+    if (standing.waitMs === 0) {
       standing.settled = true;
       return null;
     }
     for (const other of others) if (other.settledIn.has(group)) standing.defersTo.add(other.instance);
-    return now + standing.afterMs;
+    return now + standing.waitMs;
   }
 
   /** A member is met for the first time (once this host is ready): where it is settled and we are not, we defer. */
@@ -74,7 +95,7 @@ export class Settling {
     let changed = false;
     for (const standing of this.#groups.values()) {
       if (standing.settled || standing.eligibleSince === null) continue;
-      if (now - standing.eligibleSince < standing.afterMs - TIMER_EARLY_MS) continue;
+      if (now - standing.eligibleSince < standing.waitMs - TIMER_EARLY_MS) continue;
       standing.settled = true;
       standing.defersTo.clear();
       changed = true;
@@ -86,8 +107,15 @@ export class Settling {
   settleAtOnce(): void {
     for (const standing of this.#groups.values()) {
       standing.defersTo.clear();
+      standing.falls = 0;
       if (standing.eligibleSince !== null) standing.settled = true;
     }
+  }
+
+  /** How often it fell of late, and how long it waits for that; null for a host that does not flap. */
+  flapping(group: string): { readonly falls: number; readonly waitMs: number } | null {
+    const standing = this.#groups.get(group);
+    return standing === undefined || standing.falls < 2 ? null : { falls: standing.falls, waitMs: standing.waitMs };
   }
 
   standing(group: string): { settled: boolean; deferring: boolean } {
@@ -100,4 +128,16 @@ export class Settling {
     for (const standing of this.#groups.values()) for (const instance of standing.defersTo) all.add(instance);
     return [...all].sort((a, b) => a - b);
   }
+}
+
+function fallsAfter({ falls }: Standing, eligibleForMs: number): number {
+  const forgiven = Math.floor(eligibleForMs / FORGIVE_MS);
+  return Math.min(FALLS_MAX, Math.max(0, falls - forgiven) + 1);
+}
+
+/** Once is an accident and waits as it was configured. */
+function waitMsOf({ afterMs, falls }: Standing): number {
+  if (falls < 2) return afterMs;
+  const longest = Math.max(afterMs, FLAP_WAIT_MS_MAX);
+  return Math.min(longest, Math.max(afterMs, FLAP_WAIT_MS) * 2 ** (falls - 1));
 }

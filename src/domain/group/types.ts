@@ -39,6 +39,8 @@ export interface GroupSettings {
   readonly weight: number;
   readonly labels: Readonly<Record<string, string>>;
   readonly groups: readonly GroupSpec[];
+  /** This host's own address on each of the groups' interfaces that has one. */
+  readonly addressOf?: Readonly<Record<string, string>>;
   /** Hosts that must be reached for this one to own anything (law 4), and how many there are in all; null: not asked for. */
   readonly quorum?: { readonly hosts: number; readonly expect: number | null } | null;
 }
@@ -98,6 +100,8 @@ export type GroupInput =
   | { readonly kind: "drain"; readonly on: boolean }
   /** What the checks of a group say together. */
   | { readonly kind: "health"; readonly group: string; readonly health: Health }
+  /** Other members answer on a service interface, or none does (law 5). */
+  | { readonly kind: "path"; readonly interface: string; readonly reached: boolean }
   /** What an operator tells the whole group through this host. */
   | { readonly kind: "order"; readonly order: Order }
   /** Hand everything over; then say goodbye with `leave`. */

@@ -267,6 +267,16 @@ export function agreement(statuses: readonly StatusSnapshot[], vips: readonly st
   return owners;
 }
 
+/** A lab for one test, removed whatever happens. */
+export async function withLab(options: LabOptions, work: (lab: Lab) => Promise<void>): Promise<void> {
+  const lab = await Lab.create(options);
+  try {
+    await work(lab);
+  } finally {
+    await lab.destroy();
+  }
+}
+
 function addAddresses({ namespace, device, v4, v6 }: Record<"namespace" | "device" | "v4" | "v6", string>): void {
   sh("ip", "-n", namespace, "addr", "add", `${v4}/24`, "dev", device);
   sh("ip", "-n", namespace, "addr", "add", `${v6}/64`, "dev", device, "nodad");

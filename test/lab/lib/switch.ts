@@ -10,6 +10,7 @@ export class Switch {
   #oneWay: { readonly from: readonly string[]; readonly to: readonly string[] } | null = null;
   #gossipCut = false;
   #lossPercent = 0;
+  #unannouncedPercent = 0;
   #canStall = false;
 
   /** With `querier` it snoops MLD and asks, as a managed switch does: multicast goes only where a group was joined. */
@@ -67,6 +68,12 @@ export class Switch {
     this.#apply();
   }
 
+  /** Of what is said to all about an address (ARP broadcasts, unsolicited advertisements), for each listener by itself. */
+  loseAnnouncements(percent: number): void {
+    this.#unannouncedPercent = percent;
+    this.#apply();
+  }
+
   /** Nothing passes for so long. The kernel ends it by itself, so that the length does not depend on a program's start. */
   stall(ms: number): void {
     const begin = [];
@@ -90,6 +97,7 @@ export class Switch {
     this.#oneWay = null;
     this.#gossipCut = false;
     this.#lossPercent = 0;
+    this.#unannouncedPercent = 0;
     this.#apply();
   }
 
@@ -107,6 +115,11 @@ export class Switch {
     }
     if (this.#gossipCut) rules.push("udp dport 7979 drop", "tcp dport 7979 drop", "tcp sport 7979 drop");
     if (this.#lossPercent > 0) rules.push(`numgen random mod 100 < ${this.#lossPercent} drop`);
+    if (this.#unannouncedPercent > 0) {
+      const lost = `numgen random mod 100 < ${this.#unannouncedPercent} drop`;
+      rules.push(`ether type arp ether daddr ff:ff:ff:ff:ff:ff ${lost}`);
+      rules.push(`ip6 daddr ff02::1 icmpv6 type nd-neighbor-advert ${lost}`);
+    }
     const forget = "add table bridge lab\ndelete table bridge lab\n";
     const chain = ["type filter hook forward priority 0", ...rules].join("\n");
     const script = `${forget}table bridge lab {\nchain forward {\n${chain}\n}\n}\n`;

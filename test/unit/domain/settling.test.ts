@@ -62,4 +62,45 @@ describe("settling (law 9)", () => {
     expect(host.eligible("web", true, [settled(7)], 0)).toBeNull();
     expect(host.standing("web")).toEqual({ settled: true, deferring: false });
   });
+
+  describe("a host that goes up and down", () => {
+    /** Loses eligibility and has it again 1 ms later, `times` times, each time after `everyMs`; returns each wait. */
+    function flap(host: Settling, times: number, everyMs: number): (number | null)[] {
+      const waits: (number | null)[] = [];
+      let now = 0;
+      host.eligible("web", true, [settled(7)], now);
+      for (let i = 0; i < times; i++) {
+        now += everyMs;
+        host.eligible("web", false, [], now);
+        const at = host.eligible("web", true, [settled(7)], ++now);
+        waits.push(at === null ? null : at - now);
+        // A timer that is due by now.
+        host.settle(now);
+      }
+      return waits;
+    }
+
+    it.each([
+      { afterMs: 0, waits: [null, 10_000, 20_000, 40_000] },
+      { afterMs: 1000, waits: [1000, 10_000, 20_000, 40_000] },
+      { afterMs: 300_000, waits: [300_000, 600_000, 1_200_000, 1_800_000] },
+      { afterMs: 3_600_000, waits: [3_600_000, 3_600_000, 3_600_000, 3_600_000] },
+    ])("waits longer each time, within a bound, with afterMs $afterMs", ({ afterMs, waits }) => {
+      expect(flap(fresh(afterMs), 4, 5000)).toEqual(waits);
+    });
+
+    it("is forgiven a fall for each minute without interruption", () => {
+      const host = fresh(0);
+      expect(flap(host, 3, 60_000)).toEqual([null, null, null]);
+      expect(host.flapping("web")).toBeNull();
+    });
+
+    it("never waits longer than half an hour, and an operator's word forgives all", () => {
+      const host = fresh(0);
+      expect(flap(host, 40, 1000).at(-1)).toBe(1_800_000);
+      host.settleAtOnce();
+      expect(host.flapping("web")).toBeNull();
+      expect(host.standing("web")).toEqual({ settled: true, deferring: false });
+    });
+  });
 });
