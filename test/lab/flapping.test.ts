@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { Capture, voicesOf } from "./lib/capture.js";
 import { Lab } from "./lib/lab.js";
-import { measured, vipsOf, voicesOfHost } from "./lib/laws.js";
+import { measured, vipsOf } from "./lib/laws.js";
 import { sleep } from "./lib/shell.js";
 
 const HALF_MS = 2500;
@@ -32,7 +32,6 @@ test.each([0, 1000])(
         return macs.filter((mac, i) => mac === victim.mac && macs[i - 1] !== mac).length;
       });
       measured(`its VIPs came back ${Math.max(...moves)} times at most in ${ROUNDS} rounds`);
-      expect(voicesOfHost(said, victim).length).toBeGreaterThanOrEqual(0);
       expect(Math.max(...moves)).toBeLessThanOrEqual(2);
       expect(victim.log()).toContain("group.flapping");
     } finally {

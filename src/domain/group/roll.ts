@@ -28,7 +28,7 @@ export class Roll {
   #groups: readonly GroupSpec[] = [];
   #hosts: readonly KnownHost[] = [];
   #stale = true;
-  #others: { readonly of: readonly KnownHost[]; readonly settled: readonly SettledMember[] } = NO_OTHERS;
+  #others: readonly SettledMember[] | null = null;
   #digest: number | null = null;
   readonly #differing = new Map<string, string[]>();
   /** What the last election was held by: the same again needs none. */
@@ -57,6 +57,7 @@ export class Roll {
   /** Members or facts changed: what was derived from them is stale. */
   changed(): void {
     this.#stale = true;
+    this.#others = null;
     this.#digest = null;
   }
 
@@ -78,13 +79,19 @@ export class Roll {
     return this.#hosts;
   }
 
-  /** All but this name, as settling sees them. */
+  /**
+   * All but this name, as settling sees them: also those held dead, since a host whose own cable was out comes back holding all
+   * others dead, and must rank behind them when they meet. Deferring to one that is dead indeed changes no election.
+   */
   others(self: string): readonly SettledMember[] {
-    const hosts = this.hosts();
-    if (this.#others.of !== hosts) {
-      this.#others = { of: hosts, settled: hosts.filter((host) => host.name !== self).map(settledMember) };
-    }
-    return this.#others.settled;
+    this.#others ??= this.#members().flatMap((member) => {
+      const envelope = this.#store.envelope(member.name);
+      const facts = this.#store.facts(member.name);
+      if (member.name === self || member.foreign || member.state === "left") return [];
+      if (envelope === undefined || facts === undefined) return [];
+      return [settledMember({ name: member.name, instance: envelope.instance, facts })];
+    });
+    return this.#others;
   }
 
   /** Hosts whose configuration of the group differs from ours. */
@@ -204,7 +211,6 @@ export interface ElectionTerms {
 
 const NOBODY: ReadonlyMap<string, string> = new Map();
 const NO_TERMS: ElectionTerms = { frozen: false, moves: new Map() };
-const NO_OTHERS = { of: [], settled: [] };
 const NO_NEWS: ElectionNews = { elected: [], agreed: [] };
 const NO_INCUMBENTS = { incumbents: new Map<string, string>() };
 
