@@ -85,9 +85,14 @@ export class GroupElection {
         const column = columns[candidates.indexOf(c)]!;
         return { name: c.name, weight: c.weight, score: (row: number) => column[row]! * c.weight };
       });
+    const names = new Set(candidates.map((c) => c.name));
     return spreadEvenly(this.#keys.length, hosts, {
       holder: (row) => by.holders.get(this.#keys[row]!),
-      fixed: (row) => by.incumbents.get(this.#keys[row]!),
+      fixed: (row) => {
+        // An operator's word counts for whoever ranks behind as well.
+        const name = by.incumbents.get(this.#keys[row]!);
+        return name !== undefined && names.has(name) ? name : undefined;
+      },
     });
   }
 

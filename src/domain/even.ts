@@ -30,17 +30,23 @@ export function spreadEvenly(
   const held: number[][] = hosts.map(() => []);
   const loads = hosts.map(() => 0);
   const open: number[] = [];
+  let shared = count;
   for (let row = 0; row < count; row++) {
-    const fixed = byName.get(terms.fixed(row) ?? "");
+    const decreed = terms.fixed(row);
+    const fixed = byName.get(decreed ?? "");
     const holder = byName.get(terms.holder(row) ?? "");
     if (fixed !== undefined) {
       owners[row] = hosts[fixed]!.name;
       loads[fixed]! += 1;
+    } else if (decreed !== undefined) {
+      // Given to somebody who takes no part in the sharing.
+      owners[row] = decreed;
+      shared -= 1;
     } else if (holder !== undefined) held[holder]!.push(row);
     else open.push(row);
   }
   const wanted = held.map((rows, i) => rows.length + loads[i]!);
-  const shares = sharesOf(count, hosts, wanted);
+  const shares = sharesOf(shared, hosts, wanted);
   hosts.forEach((host, i) => {
     // Keeps those that the hashing wants here most.
     const rows = held[i]!.sort((a, b) => host.score(b) - host.score(a) || a - b);

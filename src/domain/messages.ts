@@ -91,7 +91,7 @@ export type VipdMessage =
       readonly kind: "claimed";
       readonly name: string;
       readonly instance: number;
-      /** 1 = first round of announcements, 2 = second. */
+      /** 1 = first round of announcements, 2 = second; 0 = given up: it served until now, and is silent. */
       readonly round: number;
       /** Canonical addresses. */
       readonly addresses: readonly string[];

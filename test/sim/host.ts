@@ -54,6 +54,8 @@ export class Host {
   #pausedAt = Number.NEGATIVE_INFINITY;
   /** When it woke from a gap longer than its lease, and when an exchange of state ended last, well or not. */
   gapEndedAt = Number.NEGATIVE_INFINITY;
+  /** When it last woke from a gap that was shorter than its lease. */
+  goesOnAt = Number.NEGATIVE_INFINITY;
   exchangedAt = Number.NEGATIVE_INFINITY;
   /** The lease that the group gave last, in the host's own time. */
   leaseUntil = Number.NEGATIVE_INFINITY;
@@ -195,6 +197,7 @@ export class Host {
     }
     this.#troubledAt = this.#world.now;
     if (this.clock() >= this.leaseUntil) this.gapEndedAt = this.#world.now;
+    else this.goesOnAt = this.#world.now;
     this.native.resume();
     this.#pump();
   }

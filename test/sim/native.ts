@@ -43,6 +43,12 @@ export class Native {
     return this.#entries.get(address)?.hold === "owned" && this.#able();
   }
 
+  /** Which claim of its own it is that it answers for; undefined: none. */
+  claim(address: string): number | undefined {
+    const entry = this.#entries.get(address);
+    return entry?.hold === "owned" ? entry.epoch : undefined;
+  }
+
   /** Answers for anything at all. */
   speaks(): boolean {
     if (!this.#able()) return false;

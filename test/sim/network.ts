@@ -39,11 +39,12 @@ export class Network {
   }
 
   set weather(weather: Weather) {
-    if (!this.#fair) this.#disturbedAt.set("*", this.#clock());
+    if (!this.fair) this.#disturbedAt.set("*", this.#clock());
     this.#weather = weather;
   }
 
-  get #fair(): boolean {
+  /** Nothing is lost, late or out of its order. */
+  get fair(): boolean {
     const { loss, delayMs, jitterMs, stray } = this.#weather;
     return loss === 0 && stray === 0 && delayMs + jitterMs < 1;
   }
@@ -86,7 +87,7 @@ export class Network {
   /** Ms for which the ways between these two have been undisturbed in both directions. */
   soundMs(a: string, b: string): number {
     const now = this.#clock();
-    if (!this.passes(a, b) || !this.passes(b, a) || !this.#fair) return 0;
+    if (!this.passes(a, b) || !this.passes(b, a) || !this.fair) return 0;
     let at = Number.NEGATIVE_INFINITY;
     for (const key of ["*", a, b, `${a} ${b}`, `${b} ${a}`]) {
       at = Math.max(at, this.#disturbedAt.get(key) ?? Number.NEGATIVE_INFINITY);

@@ -112,7 +112,7 @@ export const PLANTS: Readonly<Record<string, Plant>> = {
   },
   "old evidence silences": {
     changes: [
-      { file: "src/domain/ownership/releasing.ts", from: "if (key.heard.at < key.announcedAt) return;", to: "" },
+      { file: "src/domain/ownership/releasing.ts", from: "if (key.heard.at < lastRoundAt(key, now)) return;", to: "" },
     ],
   },
   "a quorum's lease dated at the ack": {

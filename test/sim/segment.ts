@@ -22,6 +22,8 @@ export class Segment {
   /** Port (address of the host there) -> VIP -> what the client there believes. */
   readonly clients = new Map<string, Map<string, CacheEntry>>();
   announcements = 0;
+  /** Port -> when the last announcement reaches it. */
+  readonly #lastAt = new Map<string, number>();
   /** Somebody may have begun to answer since this was last reset. */
   #changed = false;
 
@@ -50,8 +52,20 @@ export class Segment {
       const own = port === by.address.host;
       const delays = own ? [0.05] : wire.fateToPort(by.address.host, port);
       if (delays.length === 0) this.#entry(port, address).missedAt.set(by.mac, this.#world.now);
-      for (const delay of delays) agenda.after(delay, () => this.#arrive(port, address, by));
+      for (const delay of delays) agenda.after(this.#inTurn(port, delay), () => this.#arrive(port, address, by));
     }
+  }
+
+  /**
+   * A switch hands frames on to a port in the order in which they came in: whoever answers an announcement is heard after it, by
+   * all. Only foul weather (several switches, loops, strays) turns that round.
+   */
+  #inTurn(port: string, delay: number): number {
+    const { now, wire } = this.#world;
+    if (!wire.fair) return delay;
+    const at = Math.max(now + delay, this.#lastAt.get(port) ?? 0);
+    this.#lastAt.set(port, at);
+    return at - now;
   }
 
   #arrive(port: string, address: string, by: Host): void {

@@ -5,7 +5,8 @@ import { play } from "./story.js";
 const FIXED_SEEDS = [
   17, 22, 23, 24, 25, 27, 28, 46, 77, 118, 151, 155, 279, 284, 498, 538, 624, 1136, 2094, 2131, 3013, 3141, 3190, 3214,
   3331, 3337, 3417, 3422, 3486, 3514, 3585, 20113, 30000, 30002, 40022, 40070, 40097, 40155, 50001, 60445, 70322, 70689,
-  70845, 71431, 1295318017,
+  70845, 71431, 73178, 73687, 73847, 73957, 74088, 74641, 91021, 301939, 302302, 302337, 302556, 302667, 310831,
+  657404290, 1295318017,
 ];
 const FIXED_QUORUM_SEEDS = [5, 16, 42, 131, 201];
 
@@ -26,7 +27,7 @@ describe("stories with a quorum: whoever is out of reach of a majority for a lea
 });
 
 describe("wide stories: commands, checks, an even spread and foreign members as well", () => {
-  it.each([1, 2, 3, 90045])("npm run sim -- --seed=%i --hosts=5 --minutes=0.3 --wide", (seed) => {
+  it.each([1, 2, 3, 20, 74567, 74768, 90045])("npm run sim -- --seed=%i --hosts=5 --minutes=0.3 --wide", (seed) => {
     expect(play({ seed, hosts: HOSTS, minutes: MINUTES, wide: true }).chapters).toBeGreaterThan(0);
   });
 });

@@ -31,15 +31,18 @@ interface Pair {
   readonly since: number;
   readonly first: Host;
   readonly second: Host;
+  /** When they last took different hosts for alive. */
+  differedAt: number;
 }
 
 export class VoiceWatch {
   readonly #world: World;
   readonly #pairs = new Map<string, Pair>();
   #before = new Map<string, readonly Host[]>();
-  readonly #voicedAt = new Map<string, number>();
+  readonly #voicedAt = new Map<string, { at: number; claim: number | undefined }>();
   readonly #beganAt = new Map<string, number>();
   #boundMs = 0;
+  #slowestMs = 0;
   #driftedAt = Number.NEGATIVE_INFINITY;
 
   constructor(world: World) {
@@ -89,8 +92,10 @@ export class VoiceWatch {
   #compare(): void {
     const { hosts } = this.#world;
     this.#boundMs = 0;
+    this.#slowestMs = 0;
     for (const { name } of hosts) {
-      const { leaseMs, leaseExtensionMs } = this.#world.profileOf(name);
+      const { leaseMs, leaseExtensionMs, deadAfterMs } = this.#world.profileOf(name);
+      this.#slowestMs = Math.max(this.#slowestMs, deadAfterMs);
       this.#boundMs = Math.max(this.#boundMs, leaseMs + leaseExtensionMs);
     }
     const after = new Map<string, readonly Host[]>();
@@ -101,12 +106,16 @@ export class VoiceWatch {
       for (const host of voices) {
         // An accusation silences for the moment of an exchange: going on is not beginning.
         const key = `${host.instance} ${address}`;
-        const paused = this.#world.now - (this.#voicedAt.get(key) ?? Number.NEGATIVE_INFINITY) < PAUSE_MS;
-        if (!before.includes(host) && !paused) {
+        const voiced = this.#voicedAt.get(key);
+        const claim = host.native.claim(address);
+        const paused = this.#world.now - (voiced?.at ?? Number.NEGATIVE_INFINITY) < PAUSE_MS;
+        // Nor is waking from a freeze within its lease: it claims nothing, and could not hear who did meanwhile.
+        const awoke = host.goesOnAt === this.#world.now && voiced !== undefined && voiced.claim === claim;
+        if (!before.includes(host) && !paused && !awoke) {
           this.#beganAt.set(key, this.#world.now);
           this.#begins(host, address, voices);
         }
-        this.#voicedAt.set(key, this.#world.now);
+        this.#voicedAt.set(key, { at: this.#world.now, claim });
       }
     }
     this.#before = after;
@@ -117,7 +126,13 @@ export class VoiceWatch {
       if (other === host) continue;
       this.#mayBegin(host, other, address);
       const key = [address, ...[host, other].map(String).sort()].join(" ");
-      if (!this.#pairs.has(key)) this.#pairs.set(key, { since: this.#world.now, first: other, second: host });
+      if (!this.#pairs.has(key))
+        this.#pairs.set(key, {
+          since: this.#world.now,
+          first: other,
+          second: host,
+          differedAt: Number.NEGATIVE_INFINITY,
+        });
     }
   }
 
@@ -191,6 +206,10 @@ export class VoiceWatch {
     const wireMs = wire.soundMs(a, b);
     if (wireMs < AFTERMATH_MS) return;
     const lasted = now - since;
+    // Law 1 speaks of one view. Of a dead host a slower profile knows later, and elects with it until then; from there on they
+    // are rivals like others.
+    if (liveIn(first) !== liveIn(second) && lasted <= this.#slowestMs) pair.differedAt = now;
+    if (now - pair.differedAt <= RIVALRY_MS + CROSSING_MS) return;
     const calmMs = Math.min(wireMs, this.#gossipSoundMs(), first.steadyMs, second.steadyMs) - AFTERMATH_MS;
     const bound =
       now - this.#driftedAt < DRIFT_MS
@@ -205,4 +224,13 @@ export class VoiceWatch {
       );
     }
   }
+}
+
+/** Whom the host takes for alive. */
+function liveIn(host: Host): string {
+  const live = host.group.members().filter(({ state }) => state === "alive" || state === "suspect");
+  return live
+    .map(({ name }) => name)
+    .sort()
+    .join();
 }

@@ -75,7 +75,8 @@ export class Hearing {
       store.forget(member.name);
       sync.forget(member.name);
     } else sync.metaChanged(member, now);
-    if (change === "dead" || change === "left" || change === "forgotten") this.#parts.meetings.parted(member.name);
+    if (change === "dead" || change === "left" || change === "forgotten")
+      this.#parts.meetings.parted(member.name, change);
     // Elections first: what is ours now decides what is asked and announced.
     this.#parts.conclusions.reelect();
     if (change === "suspect") ownership.memberChanged(member.name, "suspect", now);

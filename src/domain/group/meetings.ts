@@ -10,6 +10,8 @@ export class Meetings {
   readonly #ctx: GroupContext;
   readonly #conclusions: Conclusions;
   readonly #met = new Set<string>();
+  /** Held dead until they return: what they served meanwhile, also in a life that is over, clients may still believe. */
+  readonly #died = new Set<string>();
 
   constructor(ctx: GroupContext, conclusions: Conclusions) {
     this.#ctx = ctx;
@@ -30,11 +32,13 @@ export class Meetings {
     this.#met.add(name);
     settling.meet(settledMember({ name, instance: envelope.instance, facts }));
     this.#conclusions.reelect();
-    if (facts.ready) ownership.memberChanged(name, "back", now);
+    if (this.#died.delete(name) || facts.ready) ownership.memberChanged(name, "back", now);
   }
 
   /** It died or went: when it comes back, it is met anew. */
-  parted(name: string): void {
+  parted(name: string, how: "dead" | "left" | "forgotten"): void {
     this.#met.delete(name);
+    if (how === "dead") this.#died.add(name);
+    else if (how === "forgotten") this.#died.delete(name);
   }
 }

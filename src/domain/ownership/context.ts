@@ -12,6 +12,10 @@ import type { KeyPurpose, KeyState, OwnershipEvent, View } from "./types.js";
 export const ANNOUNCE_ROUNDS_MS = [0, 150, 1000, 3000] as const;
 /** The former owner is told a second time, and then need no longer accept. */
 export const SECOND_NOTICE_MS = 1000;
+/** Rivals exchange state first; without an answer for so long, the elected one announces all the same. */
+export const RIVALRY_MS = 500;
+/** Round of a notice that is none of a claim: we served until now, and are silent. */
+export const GIVEN_UP = 0;
 /** A refused claim is not repeated, and an announcement not renewed, before. */
 export const CLAIM_AGAIN_MS = 1000;
 
@@ -46,6 +50,7 @@ export function enter(
   key.rivalryAt = Number.NEGATIVE_INFINITY;
   if (from === state) return;
   key.state = state;
+  key.givingWayTo = null;
   const tookMs = Math.round(now - key.since);
   key.since = now;
   const level =
@@ -86,8 +91,16 @@ function heirMacs(ctx: Context, key: Key): (string | null)[] {
 
 export function announce(ctx: Context, key: Key, now: Millis): void {
   key.announcedAt = now;
+  key.roundsFrom = now;
   key.owesAnnouncement = false;
+  key.owesWord = false;
   announceOn(ctx, key, key.spec.addresses, ANNOUNCE_ROUNDS_MS);
+}
+
+/** When a round of ours was last due on the wire. */
+export function lastRoundAt(key: Key, now: Millis): Millis {
+  const rounds = ANNOUNCE_ROUNDS_MS.map((ms) => key.roundsFrom + ms).filter((at) => at <= now);
+  return Math.max(key.announcedAt, ...rounds);
 }
 
 /** On every interface that can carry frames; what is down is announced by the responder when it comes back. */
@@ -104,6 +117,8 @@ export function announceOn(
 }
 
 export function announceAgain(ctx: Context, key: Key, toward: string | null, now: Millis): void {
+  // We fell silent for a rival, and what becomes of that is not yet known: nobody else's return speaks for us.
+  if (key.rivalryAt > Number.NEGATIVE_INFINITY && key.evidenced.size > 0 && key.heard?.member !== toward) return;
   // Never a volley: one announcement a second, unless we fell silent for the rival and must speak up again.
   if (key.evidenced.size === 0 && now - key.announcedAt < CLAIM_AGAIN_MS) return;
   key.evidenced.clear();
@@ -113,6 +128,13 @@ export function announceAgain(ctx: Context, key: Key, toward: string | null, now
   ctx.out.claimed(toward, 1, key.spec.addresses);
   key.holder = toward;
   arm(ctx, key, "second-notice", now + SECOND_NOTICE_MS);
+}
+
+/** The elected owner hears that we served, so that it announces once more. */
+export function tellGivenUp(ctx: Context, key: Key): void {
+  const { owner } = key.elected;
+  if (!key.owesWord || owner === ctx.view.self || !isLive(ctx.view, owner)) return;
+  ctx.out.claimed(owner, GIVEN_UP, key.spec.addresses);
 }
 
 export function arm(ctx: Context, key: Key, purpose: KeyPurpose, at: Millis): void {

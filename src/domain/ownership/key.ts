@@ -28,6 +28,14 @@ export interface Key {
   heard: { member: string; at: Millis } | null;
   /** A side came back that has not heard our announcement, while it was not clear that the key stays ours (law 8). */
   owesAnnouncement: boolean;
+  /**
+   * We fell silent without having heard the elected owner since: it may not know that clients were told our MAC, and must say so
+   * again (law 8). Told to it whenever it is met, and some times in between, until somebody is heard.
+   */
+  owesWord: boolean;
+  /** Which debt of that kind it is: an older one's timer no longer applies. And how often it is still told by the timer. */
+  wordNo: number;
+  wordTries: number;
   /** The lease lapsed while it was owned: others may have taken it over. */
   doubtful: boolean;
   /** Rises with each transition: an older timer or answer no longer applies. */
@@ -49,7 +57,11 @@ export interface Key {
    */
   stubborn: string | null;
   contested: string | null;
+  /** A rival that we shall give way to, should it still answer: the wire is asked. */
+  givingWayTo: string | null;
   announcedAt: Millis;
+  /** When the announcement was made whose rounds follow it. */
+  roundsFrom: Millis;
   /** By address, when it was last defended against a stranger. */
   readonly defendedAt: Map<string, Millis>;
   /** Times that the stranger was met in our way. */
@@ -77,6 +89,9 @@ export function newKey(spec: KeySpec, now: Millis): Key {
     namedHeir: undefined,
     heard: null,
     owesAnnouncement: false,
+    owesWord: false,
+    wordNo: 0,
+    wordTries: 0,
     doubtful: false,
     stamp: 0,
     trusting: null,
@@ -87,7 +102,9 @@ export function newKey(spec: KeySpec, now: Millis): Key {
     rivalryAt: Number.NEGATIVE_INFINITY,
     stubborn: null,
     contested: null,
+    givingWayTo: null,
     announcedAt: Number.NEGATIVE_INFINITY,
+    roundsFrom: Number.NEGATIVE_INFINITY,
     defendedAt: new Map(),
     conflicts: 0,
     refusedUntil: Number.NEGATIVE_INFINITY,

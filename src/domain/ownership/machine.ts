@@ -7,12 +7,12 @@ import type { Elected } from "../election.js";
 import type { Millis } from "../messages.js";
 import { abort, beginClaim, decide, mayStillAnswer, own } from "./claiming.js";
 import { askAgain, defendAgain, refuses, strangerClaims } from "./conflicts.js";
-import { announceAgain, arm, type Context, enter, mayClaim, note } from "./context.js";
+import { announceAgain, arm, type Context, enter, mayClaim, note, tellGivenUp } from "./context.js";
 import { isLive, type Key, newKey, silentFor, viewOf } from "./key.js";
 import { Outbox } from "./outbox.js";
 import { Questions } from "./questions.js";
-import { fallSilent, keep, leave, letGo, nudge, relocate, takeBack } from "./releasing.js";
-import { memberClaims, settleRivalry } from "./rivals.js";
+import { fallSilent, keep, leave, letGo, nudge, relocate, takeBack, tellWord } from "./releasing.js";
+import { giveWay, memberClaims, settleRivalry } from "./rivals.js";
 import type { Answer, KeyPurpose, KeySpec, KeyState, KeyTimer, KeyView, OwnershipOutput, View } from "./types.js";
 
 /** The kernel refused an address: it will hardly take it in the next second. */
@@ -127,6 +127,8 @@ export class Ownership {
       const { trusting } = key;
       if (trusting === null || isLive(this.#ctx.view, trusting)) own(this.#ctx, key, now);
       else {
+        // Off again: the claim may come to nothing by now.
+        if (key.spec.local) this.#ctx.out.drop(key.spec.addresses);
         key.held.clear();
         key.holding = false;
         decide(this.#ctx, key, now);
@@ -150,6 +152,7 @@ export class Ownership {
       const key = this.#keys.get(name);
       if (key?.state === "claiming" && key.held.size === 0) decide(this.#ctx, key, now);
       else if (key?.state === "conflict") this.#evaluate(key, now);
+      else if (key?.state === "owned") giveWay(this.#ctx, key, now);
     }
   }
 
@@ -186,6 +189,7 @@ export class Ownership {
     if (change === "cleared") {
       const unheardSince = (this.#suspectAt.get(member) ?? now) - this.#suspectAfterMs;
       for (const key of this.#keys.values()) {
+        if (key.elected.owner === member) tellGivenUp(this.#ctx, key);
         if (key.announcedAt >= unheardSince) key.contested ??= member;
         this.#payContested(key, member, now);
       }
@@ -196,20 +200,24 @@ export class Ownership {
       if (mine.length > 0 && this.#ctx.active) this.#ctx.questions.schedule(member, now);
     } else if (change === "back") {
       for (const key of this.#keys.values()) {
+        if (key.elected.owner === member) tellGivenUp(this.#ctx, key);
         const elsewhere = key.state === "releasing" || key.elected.owner !== this.#ctx.view.self;
         if (elsewhere && (key.state === "releasing" || key.state === "owned")) key.owesAnnouncement = true;
-        if (key.state !== "owned" || elsewhere || !this.#ctx.active) continue;
+        // Where configurations differ the election moves nothing: two that serve must hear each other.
+        const keeps = !elsewhere || this.#ctx.view.drifted(key.spec.group);
+        if (key.state !== "owned" || !keeps || !this.#ctx.active) continue;
         if (this.#ctx.view.macOf(member, key.spec.group) === null) continue;
         announceAgain(this.#ctx, key, member, now);
       }
     }
   }
 
-  /** Configurations are alike again: whoever else owned a key by another election hears that it is ours. */
+  /** Configurations are alike again: whoever else owned a key by another election hears that it is ours, and moves are made. */
   driftOver(group: string, now: Millis): void {
     for (const key of this.#keys.values()) {
-      const mine = key.state === "owned" && key.elected.owner === this.#ctx.view.self;
-      if (mine && key.spec.group === group && this.#ctx.active) announceAgain(this.#ctx, key, null, now);
+      if (key.state !== "owned" || key.spec.group !== group || !this.#ctx.active) continue;
+      if (key.elected.owner === this.#ctx.view.self) announceAgain(this.#ctx, key, null, now);
+      else this.#evaluate(key, now);
     }
   }
 
@@ -217,6 +225,7 @@ export class Ownership {
   exchangedWith(member: string, now: Millis): void {
     for (const key of this.#keys.values()) {
       if (key.stubborn === member) key.stubborn = null;
+      if (key.elected.owner === member) tellGivenUp(this.#ctx, key);
       if (key.heard?.member === member && key.rivalryAt > Number.NEGATIVE_INFINITY)
         settleRivalry(this.#ctx, key, true, now);
       this.#payContested(key, member, now);
@@ -238,7 +247,8 @@ export class Ownership {
       return;
     }
     const key = this.#keys.get(timer.key);
-    if (key === undefined || key.stamp !== timer.stamp) return;
+    if (key === undefined) return;
+    if ((timer.purpose === "given-up" ? key.wordNo : key.stamp) !== timer.stamp) return;
     this.#due(key, timer.purpose, now);
   }
 
@@ -350,6 +360,9 @@ export class Ownership {
         return;
       case "nudge":
         nudge(this.#ctx, key, now);
+        return;
+      case "given-up":
+        tellWord(this.#ctx, key, now);
         return;
       case "defend":
         defendAgain(this.#ctx, key, now);

@@ -44,6 +44,11 @@ export class Questions {
   readonly #batch = new Map<string, Question>();
   #nextId = 1;
 
+  /** What an answer may take. */
+  get timeoutMs(): number {
+    return this.#options.askTimeoutMs;
+  }
+
   constructor(options: QuestionTerms, out: Outbox) {
     this.#options = options;
     this.#out = out;

@@ -12,8 +12,11 @@ import {
   arm,
   type Context,
   enter,
+  lastRoundAt,
   nameHeir,
   note,
+  RIVALRY_MS,
+  tellGivenUp,
 } from "./context.js";
 import { isLive, type Key, placesOf, silentFor } from "./key.js";
 import type { KeySpec, KeyState, OwnershipEvent } from "./types.js";
@@ -22,6 +25,7 @@ import type { KeySpec, KeyState, OwnershipEvent } from "./types.js";
 const ACCEPT_AFTER_SILENCE_MS = 1500;
 /** Whoever has owned it all along sees no reason to announce: it hears of us, and settles the rivalry (law 8). */
 const NUDGE_MS = 2000;
+const WORD_TRIES = 10;
 /** Evidence that came before the election's news counts for so long. */
 const EVIDENCE_KEPT_MS = 2000;
 
@@ -36,6 +40,8 @@ export function keep(ctx: Context, key: Key, now: Millis): void {
   } else if (key.doubtful) {
     key.doubtful = false;
     key.evidenced.clear();
+    // Whose announcement was in the queue may be long gone. Whoever serves hears ours, and says so.
+    key.rivalryAt = Number.NEGATIVE_INFINITY;
     note(
       ctx,
       "info",
@@ -47,6 +53,9 @@ export function keep(ctx: Context, key: Key, now: Millis): void {
     answer(ctx, key);
     announce(ctx, key, now);
     if (key.elected.heir !== null) ctx.out.claimed(key.elected.heir, 1, key.spec.addresses);
+  } else if (key.owesAnnouncement) {
+    answer(ctx, key);
+    announce(ctx, key, now);
   } else nameHeir(ctx, key);
 }
 
@@ -73,9 +82,17 @@ export function leave(ctx: Context, key: Key, now: Millis): void {
     key.reason = "configurations differ: no planned moves";
   } else {
     key.successor = successor;
+    const { rivalryAt } = key;
     enter(ctx, key, "releasing", `to ${successor}`, now);
+    if (rivalryAt > Number.NEGATIVE_INFINITY) {
+      // Whoever else announces it still does, whomever we mean to hand it over to.
+      key.rivalryAt = rivalryAt;
+      arm(ctx, key, "rivalry", rivalryAt + RIVALRY_MS);
+    }
     nameHeir(ctx, key);
     useOldEvidence(ctx, key, now);
+    // A rival has silenced us already.
+    if (silentFor(key)) arm(ctx, key, "drop", now + ACCEPT_AFTER_SILENCE_MS);
     arm(ctx, key, "nudge", now + NUDGE_MS);
   }
 }
@@ -89,14 +106,30 @@ export function fallSilent(ctx: Context, key: Key, reason: string, now: Millis):
   key.namedHeir = undefined;
   for (const address of key.spec.addresses) key.evidenced.add(address);
   ctx.out.silence(placesOf(key));
+  oweWord(ctx, key, now);
   arm(ctx, key, "drop", now + ACCEPT_AFTER_SILENCE_MS);
+}
+
+function oweWord(ctx: Context, key: Key, now: Millis): void {
+  key.owesWord = true;
+  key.wordNo += 1;
+  key.wordTries = WORD_TRIES;
+  tellWord(ctx, key, now);
+}
+
+/** Told now, and again while nobody is heard: the way to the elected owner may be cut. */
+export function tellWord(ctx: Context, key: Key, now: Millis): void {
+  if (!key.owesWord || key.wordTries === 0) return;
+  key.wordTries -= 1;
+  tellGivenUp(ctx, key);
+  ctx.out.arm({ kind: "key", key: key.spec.key, stamp: key.wordNo, purpose: "given-up" }, now + NUDGE_MS);
 }
 
 /** The successor may have announced before we knew that it is elected. */
 export function useOldEvidence(ctx: Context, key: Key, now: Millis): void {
   if (key.heard === null || key.heard.member !== key.successor || now - key.heard.at > EVIDENCE_KEPT_MS) return;
-  // What we heard before we announced it ourselves tells of a former ownership.
-  if (key.heard.at < key.announcedAt) return;
+  // What we heard before we announced it ourselves tells of a former ownership: whoever still serves hears that, and says so.
+  if (key.heard.at < lastRoundAt(key, now)) return;
   evidence(ctx, key, key.spec.addresses, now);
 }
 
@@ -130,16 +163,19 @@ export function takeBack(ctx: Context, key: Key, now: Millis): void {
 /** The hand-over takes long: does the successor wait for nothing because it serves already? One announcement asks. */
 export function nudge(ctx: Context, key: Key, now: Millis): void {
   if (key.state !== "releasing" || key.evidenced.size > 0) return;
-  if (isLive(ctx.view, key.successor)) announceOn(ctx, key, key.spec.addresses, [0]);
+  if (isLive(ctx.view, key.successor)) {
+    key.announcedAt = now;
+    announceOn(ctx, key, key.spec.addresses, [0]);
+  }
   arm(ctx, key, "nudge", now + NUDGE_MS);
 }
 
 /** The heir's announcement was seen: silent at once, and accepting for a while longer. */
 export function evidence(ctx: Context, key: Key, addresses: readonly string[], now: Millis): void {
   const fresh = addresses.filter((address) => !key.evidenced.has(address));
+  ctx.out.silence(placesOf(key, addresses));
   if (fresh.length === 0) return;
   for (const address of fresh) key.evidenced.add(address);
-  ctx.out.silence(placesOf(key, fresh));
   if (silentFor(key)) arm(ctx, key, "drop", now + ACCEPT_AFTER_SILENCE_MS);
 }
 
@@ -173,6 +209,7 @@ interface LetGoAs {
 
 /** Silent at once, and off lo. */
 export function letGo(ctx: Context, key: Key, reason: string, now: Millis, as?: LetGoAs): void {
+  if ((key.state === "owned" || key.state === "releasing") && !silentFor(key)) oweWord(ctx, key, now);
   ctx.out.silence(placesOf(key));
   if (key.spec.local) ctx.out.drop(key.spec.addresses);
   key.evidenced.clear();

@@ -4,12 +4,21 @@
  */
 import type { Millis } from "../messages.js";
 import { apply, beginClaim } from "./claiming.js";
-import { announceAgain, arm, CLAIM_AGAIN_MS, type Context, mayClaim, note } from "./context.js";
-import { isLive, type Key, silentFor } from "./key.js";
+import {
+  announceAgain,
+  announceOn,
+  arm,
+  CLAIM_AGAIN_MS,
+  type Context,
+  GIVEN_UP,
+  mayClaim,
+  note,
+  RIVALRY_MS,
+} from "./context.js";
+import { isLive, type Key, placesOf, silentFor } from "./key.js";
+import { judge } from "./questions.js";
 import { evidence, leave, letGo } from "./releasing.js";
 
-/** Rivals exchange state first; without an answer for so long, the elected one announces all the same. */
-const RIVALRY_MS = 500;
 const CROSSING_MS = 200;
 
 export function memberClaims(
@@ -20,18 +29,35 @@ export function memberClaims(
   how: { yielded: boolean; round: number },
   now: Millis,
 ): void {
+  if (how.round === GIVEN_UP) {
+    gaveUp(ctx, key, member, now);
+    return;
+  }
   key.heard = { member, at: now };
-  if (isLive(ctx.view, member)) key.unsucceeded.clear();
+  if (isLive(ctx.view, member)) {
+    key.unsucceeded.clear();
+    key.owesWord = false;
+  }
   if (key.state === "releasing") {
     // Whoever stops gives way to anybody who lives and announces it: the group has elected without us already.
-    if (member !== key.successor && !(ctx.stopping && isLive(ctx.view, member))) return;
+    if (member !== key.successor && !(ctx.stopping && isLive(ctx.view, member))) {
+      if (!silentFor(key)) rivalry(ctx, key, member, how.yielded, now);
+      return;
+    }
     key.successor = member;
     evidence(ctx, key, addresses, now);
     if (how.round >= 2 && silentFor(key)) letGo(ctx, key, `${member} took over`, now);
   } else if (key.state === "owned") {
-    if (how.yielded) for (const address of addresses) key.evidenced.add(address);
-    if (key.elected.owner !== ctx.view.self && key.elected.owner === member) leave(ctx, key, now);
-    else rivalry(ctx, key, member, how.yielded, now);
+    if (how.yielded) {
+      for (const address of addresses) key.evidenced.add(address);
+      // The responder yielded by itself. What it was told since may have made it answer again: the news was still on its way.
+      ctx.out.silence(placesOf(key, addresses));
+    }
+    const toIt = key.elected.owner === member;
+    if (toIt) leave(ctx, key, now);
+    // Where configurations differ nothing is handed over, and two may serve, each by its own election.
+    if (key.state === "owned" && (!toIt || ctx.view.drifted(key.spec.group)))
+      rivalry(ctx, key, member, how.yielded, now);
   } else if (key.state === "claiming" && (!isLive(ctx.view, member) || ctx.view.drifted(key.spec.group))) {
     // As good as its answer to our question: it serves, whatever gossip or its configuration says (law 5).
     if (key.spec.local) ctx.out.drop(key.spec.addresses);
@@ -39,12 +65,19 @@ export function memberClaims(
   }
 }
 
+/** It served, unheard by us, and is silent by now: its clients must hear us, and what it announced is no evidence any more. */
+function gaveUp(ctx: Context, key: Key, member: string, now: Millis): void {
+  if (key.heard?.member === member) key.heard = null;
+  if (key.state === "owned" && key.elected.owner === ctx.view.self && ctx.active) announceAgain(ctx, key, member, now);
+}
+
 /** Law 8: exchange state first, elect again, then the winner announces; never a volley. */
 export function rivalry(ctx: Context, key: Key, member: string, yielded: boolean, now: Millis): void {
   if (key.rivalryAt > Number.NEGATIVE_INFINITY) return;
   // Our own announcement may have crossed theirs: give it a moment to be heard. Of whom we do not even know that it is back,
   // nothing will come by itself.
-  if (!yielded && isLive(ctx.view, member) && now - key.announcedAt < CROSSING_MS) return;
+  const crossed = key.state === "owned" && now - key.announcedAt < CROSSING_MS;
+  if (!yielded && isLive(ctx.view, member) && crossed) return;
   note(ctx, "warn", "vip.rival", key, { rival: member }, `${member} announces ${key.spec.key}, too: exchanging state`);
   askRival(ctx, key, member, now);
 }
@@ -52,11 +85,14 @@ export function rivalry(ctx: Context, key: Key, member: string, yielded: boolean
 /** `met`: state was exchanged with the rival, so that both elect alike by now; else it did not answer in time. */
 export function settleRivalry(ctx: Context, key: Key, met: boolean, now: Millis): void {
   key.rivalryAt = Number.NEGATIVE_INFINITY;
-  if (key.state !== "owned" || key.elected.owner !== ctx.view.self || !mayClaim(ctx)) return;
+  if (key.state === "releasing") settleOnTheWay(ctx, key, met, now);
+  const mine = key.elected.owner === ctx.view.self || ctx.view.drifted(key.spec.group);
+  if (key.state !== "owned" || !mine || !mayClaim(ctx)) return;
   const rival = key.heard?.member ?? null;
   const live: boolean = isLive(ctx.view, rival);
   const again = key.contested !== null && key.contested === rival;
   key.contested = met ? null : rival;
+  key.givingWayTo = null;
   // It had its second chance, and has not announced since: it gave way.
   if (again && !met && key.heard !== null && key.heard.at < key.announcedAt) return;
   if (rival !== null && live && ctx.view.drifted(key.spec.group) && rival < ctx.view.self) {
@@ -68,10 +104,8 @@ export function settleRivalry(ctx: Context, key: Key, met: boolean, now: Millis)
   } else if (rival !== null && !met && (!live || again) && rival < ctx.view.self) {
     // On the segment we hear each other, by gossip not both of us: each is elected in its own view. Both must agree which
     // gives way, whatever they hold of each other.
-    key.holder = rival;
-    key.stubborn = rival;
-    letGo(ctx, key, "gossip is broken", now);
-    apply(ctx, key, { kind: "member", member: rival }, now);
+    key.givingWayTo = rival;
+    giveWay(ctx, key, now);
   } else if (rival !== null && !live && key.evidenced.size > 0) {
     // We fell silent for an heir, and somebody who is held dead here has announced it: a claim like any other (law 5).
     letGo(ctx, key, `${rival} took over, and is held dead`, now);
@@ -84,8 +118,48 @@ export function settleRivalry(ctx: Context, key: Key, met: boolean, now: Millis)
   }
 }
 
+/** Nobody gives way to whom the wire does not hear any more: it may have died, or given way itself. */
+export function giveWay(ctx: Context, key: Key, now: Millis): void {
+  const rival = key.givingWayTo;
+  if (rival === null || key.state !== "owned") return;
+  const answers = ctx.questions.verdict(key, null, now);
+  if (answers === "pending") return;
+  key.givingWayTo = null;
+  const verdict = judge(answers, ctx.view);
+  if (verdict.kind !== "member" || verdict.member !== rival) {
+    announceAgain(ctx, key, rival, now);
+    return;
+  }
+  key.holder = rival;
+  key.stubborn = rival;
+  letGo(ctx, key, "gossip is broken", now);
+  apply(ctx, key, { kind: "member", member: rival }, now);
+}
+
+/**
+ * Handing over, and somebody else than the successor announces it: both would answer until the successor comes, which may wait
+ * for one of us. Whoever announced it last serves; where that crossed, or cannot be known, the lesser name does.
+ */
+function settleOnTheWay(ctx: Context, key: Key, met: boolean, now: Millis): void {
+  const { heard } = key;
+  if (heard === null || silentFor(key) || !ctx.active || heard.member === key.successor) return;
+  const rival = heard.member;
+  const live: boolean = isLive(ctx.view, rival);
+  const again = key.contested === rival;
+  key.contested = met ? null : rival;
+  const later = heard.at > key.announcedAt + CROSSING_MS;
+  if (met ? later || rival < ctx.view.self : rival < ctx.view.self && (!live || again)) {
+    evidence(ctx, key, key.spec.addresses, now);
+    return;
+  }
+  key.announcedAt = now;
+  announceOn(ctx, key, key.spec.addresses, [0]);
+  if (!met && live && !again) askRival(ctx, key, rival, now);
+}
+
 function askRival(ctx: Context, key: Key, rival: string, now: Millis): void {
   key.rivalryAt = now;
   ctx.out.exchangeWith(rival);
-  arm(ctx, key, "rivalry", now + RIVALRY_MS);
+  // Whoever gives way asks the wire first: that is part of the time.
+  arm(ctx, key, "rivalry", now + Math.max(RIVALRY_MS / 2, RIVALRY_MS - ctx.questions.timeoutMs));
 }

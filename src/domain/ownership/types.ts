@@ -51,7 +51,7 @@ export type KeyTimer =
   | { readonly kind: "key"; readonly key: string; readonly stamp: number; readonly purpose: KeyPurpose }
   | { readonly kind: "question"; readonly member: string };
 
-export type KeyPurpose = "claim-again" | "second-notice" | "drop" | "rivalry" | "nudge" | "defend";
+export type KeyPurpose = "claim-again" | "second-notice" | "drop" | "rivalry" | "nudge" | "defend" | "given-up";
 
 export interface OwnIntentValue {
   readonly address: string;

@@ -49,6 +49,15 @@ describe("an even spread", () => {
     );
   });
 
+  it("obeys an operator who moves a key to a host that ranks behind, and shares the rest among the others", () => {
+    const keys = keysOf(7);
+    const candidates = hosts(["a", "b"]).concat({ name: "late", weight: 1, behind: true });
+    const election = new GroupElection(keys);
+    election.elect(candidates, new Map([[keys[3]!, "late"]]), new Map());
+    expect(ownersOf(election).get(keys[3]!)).toBe("late");
+    expect(countsOf(ownersOf(election), candidates)).toEqual([3, 3, 1]);
+  });
+
   it("moves only what must move: nobody's keys, and what is held beyond a share", () => {
     fc.assert(
       fc.property(names, count, history, (some, n, at) => {

@@ -109,6 +109,71 @@ describe("ownership: found by the simulation", () => {
     expect(take("silence")).toEqual([]);
   });
 
+  it("nor is one that a later round of ours went out after: whoever still serves would have answered that", () => {
+    const { machine, elect, own, claim, take } = world();
+    own(0);
+    claim("b", 600);
+    machine.exchangedWith("b", 601);
+    elect("b", "c", 1900);
+    expect(take("silence")).toEqual([]);
+  });
+
+  it("whoever falls silent unheard says so, until the elected owner announces again", () => {
+    const { machine, elect, own, take, fire } = world();
+    own(0);
+    machine.lapse(5000);
+    machine.setActive(false, 5000);
+    elect("b", "c", 5000);
+    machine.setActive(true, 5100);
+    const done = machine.flush();
+    const told = { kind: "tell-claimed", member: "b", round: 0, addresses: [V] };
+    expect(done).toContainEqual(told);
+    fire(
+      "given-up",
+      done.filter((one) => one.kind === "arm"),
+    );
+    expect(take("tell-claimed")).toEqual([told]);
+    machine.memberChanged("b", "cleared", 7200);
+    expect(take("tell-claimed")).toEqual([told]);
+    machine.claimNoticed({ member: "b", round: 1, addresses: [V] }, 7300);
+    machine.memberChanged("b", "cleared", 7400);
+    expect(take("tell-claimed")).toEqual([]);
+  });
+
+  it("the elected owner that hears so announces again, and what the other announced is no evidence any more", () => {
+    const { machine, elect, own, claim, take } = world();
+    own(0);
+    claim("b", 4000);
+    machine.flush();
+    machine.claimNoticed({ member: "b", round: 0, addresses: [V] }, 5000);
+    expect(take("announce")).toHaveLength(1);
+    elect("b", "c", 5100);
+    expect(take("silence")).toEqual([]);
+  });
+
+  it("a claim whose trusted owner dies before the address is on lo leaves nothing there", () => {
+    const { machine, states, elect, take, state } = world();
+    elect("b", "a", 0);
+    elect("a", "b", 5000);
+    expect(take("hold")).toHaveLength(1);
+    states.set("b", "dead");
+    machine.held([V], 6000);
+    const outputs = machine.flush();
+    expect(outputs.filter(({ kind }) => kind === "drop")).toHaveLength(1);
+    const [ask] = outputs.filter((output) => output.kind === "ask");
+    machine.asked(ask!.id, [{ address: V, mac: MACS.get("b")! }], 6100);
+    expect(state()).toBe("standby");
+  });
+
+  it("an announcement that is owed when the key stays ours after all is made", () => {
+    const { machine, elect, own, take } = world();
+    own(0);
+    elect("c", "a", 5000);
+    machine.memberChanged("b", "back", 5001);
+    elect("a", "c", 5002);
+    expect(take("announce").length).toBeGreaterThan(0);
+  });
+
   it("what a successor took over is claimed when it dies, not taken back: its lease and the wire come first", () => {
     const { machine, states, heardAt, elect, own, state, take } = world();
     own(0);
@@ -273,13 +338,16 @@ describe("ownership: while a host is missing, it may serve behind a torn gossip 
 
 describe("ownership: rivals that cannot exchange state (law 8)", () => {
   it("the greater name gives way to one that lives and announces again after its second chance", () => {
-    const { own, claim, fire, take, state, reason } = world("b");
+    const { answer, own, claim, fire, take, state, reason } = world("b");
     own(0);
     claim("a", 5000);
-    expect(fire("rivalry", take("arm"))).toBe(5500);
+    // 500 ms, of which the wire's question takes 90.
+    expect(fire("rivalry", take("arm"))).toBe(5410);
     expect(state()).toBe("owned");
     claim("a", 5600);
-    expect(fire("rivalry", take("arm"))).toBe(6000);
+    expect(fire("rivalry", take("arm"))).toBe(5820);
+    expect(state()).toBe("owned");
+    answer("a", 5910);
     expect(state()).toBe("standby");
     expect(reason()).toContain("gossip is broken: no state can be exchanged with a");
   });
@@ -294,12 +362,83 @@ describe("ownership: rivals that cannot exchange state (law 8)", () => {
   });
 
   it("the greater name gives way at once to one that it holds dead: there is nothing to wait for", () => {
-    const { states, own, claim, fire, take, state } = world("b");
+    const { answer, states, own, claim, fire, take, state } = world("b");
     own(0);
     states.set("a", "dead");
     claim("a", 5000);
     fire("rivalry", take("arm"));
+    answer("a", 5500);
     expect(state()).toBe("standby");
+  });
+
+  it("nobody gives way to a rival that the wire does not hear any more", () => {
+    const { states, own, claim, fire, take, answer, state } = world("b");
+    own(0);
+    states.set("a", "dead");
+    claim("a", 5000);
+    fire("rivalry", take("arm"));
+    answer(null, 5500);
+    expect(state()).toBe("owned");
+  });
+
+  it("what was heard during a gap is no rivalry any more once we announce again", () => {
+    const { machine, own, claim, fire, take, state } = world("b");
+    own(0);
+    machine.lapse(5000);
+    machine.setActive(false, 5000);
+    claim("a", 5000);
+    const arms = take("arm");
+    machine.setActive(true, 5100);
+    expect(take("announce")).toHaveLength(1);
+    fire("rivalry", arms);
+    expect(take("ask")).toEqual([]);
+    expect(state()).toBe("owned");
+  });
+
+  it("whoever fell silent for a rival does not speak up because somebody else came back", () => {
+    const { machine, own, claim, take } = world();
+    own(0);
+    claim("b", 5000, true);
+    machine.flush();
+    machine.memberChanged("c", "back", 5100);
+    expect(take("own")).toEqual([]);
+    machine.exchangedWith("b", 5200);
+    expect(take("announce")).toHaveLength(1);
+  });
+
+  it("a yield whose news came late is a yield all the same: silent, whatever the responder was told since", () => {
+    const { own, elect, claim, take } = world();
+    own(0);
+    elect("a", "c", 5000);
+    claim("b", 5000, true);
+    expect(take("silence")).toHaveLength(1);
+  });
+
+  it("while it hands over, a host falls silent for a third one that announced it later", () => {
+    const { machine, own, elect, claim, take } = world();
+    own(0);
+    elect("c", "b", 5000);
+    claim("b", 5000);
+    expect(take("exchange-with")).toHaveLength(1);
+    machine.exchangedWith("b", 5002);
+    expect(take("silence")).toHaveLength(1);
+  });
+
+  it.each([
+    ["b", "a", true],
+    ["a", "b", false],
+  ])("while two hand over and announce at once, the lesser name serves (%s hears %s)", (self, other, silent) => {
+    const { machine, own, elect, claim, take } = world(self);
+    own(0);
+    elect("c", null, 5000);
+    machine.exchangedWith(other, 5000);
+    const arms = take("arm");
+    const nudge = arms.findLast(({ timer }) => timer.kind === "key" && timer.purpose === "nudge");
+    machine.timer(nudge!.timer, 7000);
+    claim(other, 7001);
+    machine.flush();
+    machine.exchangedWith(other, 7003);
+    expect(take("silence")).toHaveLength(silent ? 1 : 0);
   });
 
   it("the smaller name announces, and keeps it when the other announces once more", () => {

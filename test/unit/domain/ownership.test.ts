@@ -229,7 +229,8 @@ describe("ownership: make before break (law 6)", () => {
     const world = new World().own().elect("b");
     world.take();
     world.machine.claimHeard({ address: V, mac: MAC.c, yielded: false }, 5);
-    expect(world.kinds()).toEqual([]);
+    // Two that answer while the successor does not come: state is exchanged first.
+    expect(world.kinds()).toEqual(["exchange-with"]);
     world.elect(null);
     expect(world.key).toMatchObject({ state: "releasing", owner: "a" });
   });
@@ -250,11 +251,15 @@ describe("ownership: make before break (law 6)", () => {
   it("lets go at once when its link is down or it may own nothing", () => {
     const down = new World().own();
     down.link = false;
-    expect(down.elect("b").kinds()).toEqual(["silence", "drop"]);
+    expect(down.elect("b").kinds()).toEqual(["silence", "drop", "tell-claimed"]);
     const barred = new World().own();
     barred.machine.setBarred("name-conflict", 1);
     expect(barred.kinds()).toEqual(["silence", "drop"]);
     expect(barred.key.reason).toBe("name-conflict");
+    // Its clients believe it still: whoever is elected says so to them, though it may have claimed before.
+    expect(barred.elect("b").kinds()).toEqual([]);
+    barred.machine.exchangedWith("b", 10);
+    expect(barred.kinds()).toEqual(["tell-claimed"]);
   });
 
   it("hands over address by address when two go together", () => {
@@ -297,7 +302,7 @@ describe("ownership: meeting again (law 8)", () => {
     world.now = 5000;
     world.machine.claimHeard({ address: V, mac: MAC.b, yielded: true }, 5000);
     world.machine.claimHeard({ address: V, mac: MAC.b, yielded: true }, 5001);
-    expect(world.kinds()).toEqual(["exchange-with"]);
+    expect(world.kinds()).toEqual(["silence", "exchange-with"]);
     world.machine.exchangedWith("b", 5010);
     expect(world.kinds()).toEqual(["own", "announce", "tell-claimed"]);
     world.machine.exchangedWith("b", 5011);
@@ -323,7 +328,7 @@ describe("ownership: meeting again (law 8)", () => {
     expect(lost.kinds()).toEqual([]);
     lost.machine.setActive(true, 10_050);
     // Still accepting: whoever is elected may not have announced it yet.
-    expect(lost.kinds()).toEqual(["silence"]);
+    expect(lost.kinds()).toEqual(["silence", "tell-claimed"]);
     expect(lost.key).toMatchObject({ state: "releasing", owner: "b" });
     lost.machine.claimNoticed({ member: "b", round: 2, addresses: [V] }, 10_900);
     expect(lost.kinds()).toEqual(["silence", "drop"]);
