@@ -202,7 +202,10 @@ export class GroupContext {
       member: (name) => this.swim.member(name),
       facts: (name) => this.store.facts(name),
       names: () => this.store.envelopes().map((envelope) => envelope.name),
-      drifted: (group) => this.roll.differing(group).length > 0,
+      drifted: (group, member) => {
+        const differing = this.roll.differing(group);
+        return member === undefined ? differing.length > 0 : differing.includes(member);
+      },
       linkUp: (group) => this.#linkUp(group),
       canCarry: (name) => linkReason(this.links.get(name), name) === "",
       withdrawn: (group) => this.#withdrawn(group),

@@ -14,7 +14,7 @@ export interface ViewSource {
   facts(name: string): Facts | undefined;
   /** Everybody whose facts are known, dead ones included. */
   names(): readonly string[];
-  drifted(group: string): boolean;
+  drifted(group: string, member?: string): boolean;
   linkUp(group: string): boolean;
   canCarry(iface: string): boolean;
   withdrawn?(group: string): boolean;
@@ -92,8 +92,8 @@ export class GroupView implements View {
     return this.#missing;
   }
 
-  drifted(group: string): boolean {
-    return this.#source.drifted(group);
+  drifted(group: string, member?: string): boolean {
+    return this.#source.drifted(group, member);
   }
 
   withdrawn(group: string): boolean {

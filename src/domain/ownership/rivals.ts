@@ -86,7 +86,8 @@ export function rivalry(ctx: Context, key: Key, member: string, yielded: boolean
 export function settleRivalry(ctx: Context, key: Key, met: boolean, now: Millis): void {
   key.rivalryAt = Number.NEGATIVE_INFINITY;
   if (key.state === "releasing") settleOnTheWay(ctx, key, met, now);
-  const mine = key.elected.owner === ctx.view.self || ctx.view.drifted(key.spec.group);
+  const { group } = key.spec;
+  const mine = key.elected.owner === ctx.view.self || ctx.view.drifted(group);
   if (key.state !== "owned" || !mine || !mayClaim(ctx)) return;
   const rival = key.heard?.member ?? null;
   const live: boolean = isLive(ctx.view, rival);
@@ -95,7 +96,11 @@ export function settleRivalry(ctx: Context, key: Key, met: boolean, now: Millis)
   key.givingWayTo = null;
   // It had its second chance, and has not announced since: it gave way.
   if (again && !met && key.heard !== null && key.heard.at < key.announcedAt) return;
-  if (rival !== null && live && ctx.view.drifted(key.spec.group) && rival < ctx.view.self) {
+  if (rival !== null && live && met && rival === key.elected.owner && !ctx.view.drifted(group, rival)) {
+    // A third one's configuration differs, and holds up planned moves. These two elect alike, and what it serves is no plan.
+    key.holder = rival;
+    letGo(ctx, key, `${rival} serves it, and is elected`, now);
+  } else if (rival !== null && live && ctx.view.drifted(group) && rival < ctx.view.self) {
     // Two configurations, each electing its own: one must give way, and both must agree which.
     key.holder = rival;
     key.notBefore = now + CLAIM_AGAIN_MS;
@@ -111,6 +116,11 @@ export function settleRivalry(ctx: Context, key: Key, met: boolean, now: Millis)
     letGo(ctx, key, `${rival} took over, and is held dead`, now);
     key.holder = rival;
     beginClaim(ctx, key, now);
+  } else if (rival !== null && !met && key.evidenced.size > 0) {
+    // We fell silent for it. Meanwhile a third may have found nobody answering: the wire is asked before we speak up again.
+    if (live && !again) askRival(ctx, key, rival, now);
+    key.givingWayTo = rival;
+    giveWay(ctx, key, now);
   } else {
     announceAgain(ctx, key, rival, now);
     // It lives, but did not answer: our word may have reached it all the same. Asked once more before one gives way.
@@ -118,7 +128,10 @@ export function settleRivalry(ctx: Context, key: Key, met: boolean, now: Millis)
   }
 }
 
-/** Nobody gives way to whom the wire does not hear any more: it may have died, or given way itself. */
+/**
+ * Nobody gives way to whom the wire does not hear any more: it may have died, or given way itself. To a rival that answers the
+ * greater name does; to a third that answers whoever is silent already.
+ */
 export function giveWay(ctx: Context, key: Key, now: Millis): void {
   const rival = key.givingWayTo;
   if (rival === null || key.state !== "owned") return;
@@ -126,14 +139,16 @@ export function giveWay(ctx: Context, key: Key, now: Millis): void {
   if (answers === "pending") return;
   key.givingWayTo = null;
   const verdict = judge(answers, ctx.view);
-  if (verdict.kind !== "member" || verdict.member !== rival) {
+  const serves = verdict.kind === "member" ? verdict.member : null;
+  const toIt = serves === rival ? rival < ctx.view.self : key.evidenced.size > 0;
+  if (serves === null || !toIt) {
     announceAgain(ctx, key, rival, now);
     return;
   }
-  key.holder = rival;
-  key.stubborn = rival;
+  key.holder = serves;
+  key.stubborn = serves;
   letGo(ctx, key, "gossip is broken", now);
-  apply(ctx, key, { kind: "member", member: rival }, now);
+  apply(ctx, key, { kind: "member", member: serves }, now);
 }
 
 /**

@@ -37,8 +37,8 @@ export interface View {
   macOf(member: string, group: string, at?: string): string | null;
   /** Some host is held dead, or never was met, and has not said goodbye: behind a torn gossip it may serve all the same (law 5). */
   missing(): boolean;
-  /** Some member carries the group with another digest: no planned moves. */
-  drifted(group: string): boolean;
+  /** Some member (or this one) carries the group with another digest: no planned moves. */
+  drifted(group: string, member?: string): boolean;
   /** Its checks fail here, and with nobody healthy nobody shall own it (`whenNoneHealthy: "withdraw"`). */
   withdrawn?(group: string): boolean;
   /** One of this host's interfaces of the group can carry frames. */
