@@ -136,9 +136,11 @@ export function useOldEvidence(ctx: Context, key: Key, now: Millis): void {
 /** Elected again. The successor may have claimed it without our hearing of it, and then waits for our word. */
 export function takeBack(ctx: Context, key: Key, now: Millis): void {
   const { successor } = key;
-  if (key.evidenced.size > 0 && !isLive(ctx.view, successor)) {
-    // It took over and is held dead now: that is a takeover like any other, after its lease and the wire's word.
-    letGo(ctx, key, `${successor} took over, and is held dead`, now);
+  const live: boolean = isLive(ctx.view, successor);
+  if (key.evidenced.size > 0 && (!live || ctx.view.drifted(key.spec.group))) {
+    // It took over and is held dead now, or serves by another configuration, which must not be talked over: a claim like any
+    // other, after its lease and the wire's word.
+    letGo(ctx, key, `${successor} took over, and ${live ? "configurations differ" : "is held dead"}`, now);
     key.holder = successor;
     beginClaim(ctx, key, now);
     return;
@@ -157,7 +159,7 @@ export function takeBack(ctx: Context, key: Key, now: Millis): void {
     answer(ctx, key);
     announce(ctx, key, now);
   } else nameHeir(ctx, key);
-  if (isLive(ctx.view, successor)) ctx.out.claimed(successor, 1, key.spec.addresses);
+  if (live && successor !== null) ctx.out.claimed(successor, 1, key.spec.addresses);
 }
 
 /** The hand-over takes long: does the successor wait for nothing because it serves already? One announcement asks. */
