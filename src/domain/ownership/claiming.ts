@@ -12,11 +12,11 @@ import type { OwnershipEvent, View, WireVerdict } from "./types.js";
 /** Somebody's announcement counts as an answer to a question that was asked before it, for so long. */
 const JUST_CLAIMED_MS = 500;
 
-export function beginClaim(ctx: Context, key: Key, now: Millis): void {
+export function beginClaim(ctx: Context, key: Key, now: Millis, why?: string): void {
   key.held.clear();
   key.holding = false;
   key.tookOver = key.holder !== null;
-  enter(ctx, key, "claiming", key.holder === null ? "first claim" : `after ${key.holder}`, now);
+  enter(ctx, key, "claiming", why ?? (key.holder === null ? "first claim" : `after ${key.holder}`), now);
   decide(ctx, key, now);
 }
 

@@ -51,6 +51,10 @@ export function enter(
   if (from === state) return;
   key.state = state;
   key.givingWayTo = null;
+  if (key.lingers && state !== "claiming") {
+    key.lingers = false;
+    if (state !== "owned") ctx.out.drop(key.spec.addresses);
+  }
   const tookMs = Math.round(now - key.since);
   key.since = now;
   const level =

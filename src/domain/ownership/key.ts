@@ -48,6 +48,8 @@ export interface Key {
   holding: boolean;
   /** Addresses that are on lo since the claim began. */
   held: Set<string>;
+  /** Claimed anew after a lapse: its addresses stand on lo all the while, and go if the claim comes to nothing. */
+  lingers: boolean;
   /** No claim before: a refused or failed one is not repeated at once. */
   notBefore: Millis;
   rivalryAt: Millis;
@@ -98,6 +100,7 @@ export function newKey(spec: KeySpec, now: Millis): Key {
     attacked: new Set(),
     holding: false,
     held: new Set(),
+    lingers: false,
     notBefore: Number.NEGATIVE_INFINITY,
     rivalryAt: Number.NEGATIVE_INFINITY,
     stubborn: null,

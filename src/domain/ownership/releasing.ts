@@ -35,8 +35,7 @@ const EVIDENCE_KEPT_MS = 2000;
  */
 export function keep(ctx: Context, key: Key, now: Millis): void {
   if (key.doubtful && ctx.view.missing()) {
-    letGo(ctx, key, "the lease ran out, and not all who may have taken over are there to tell", now);
-    beginClaim(ctx, key, now);
+    claimAnew(ctx, key, now);
   } else if (key.doubtful) {
     key.doubtful = false;
     key.evidenced.clear();
@@ -57,6 +56,17 @@ export function keep(ctx: Context, key: Key, now: Millis): void {
     answer(ctx, key);
     announce(ctx, key, now);
   } else nameHeir(ctx, key);
+}
+
+/** Silent until the wire has said its word, and accepting meanwhile: most often nobody has taken over. */
+function claimAnew(ctx: Context, key: Key, now: Millis): void {
+  ctx.out.silence(placesOf(key));
+  key.evidenced.clear();
+  key.namedHeir = undefined;
+  key.successor = null;
+  key.doubtful = false;
+  key.lingers = key.spec.local;
+  beginClaim(ctx, key, now, "the lease ran out, and not all who may have taken over are there to tell");
 }
 
 /** Owned or releasing, and elected elsewhere. */
@@ -146,8 +156,7 @@ export function takeBack(ctx: Context, key: Key, now: Millis): void {
     return;
   }
   if (key.doubtful && ctx.view.missing()) {
-    letGo(ctx, key, "the lease ran out, and not all who may have taken over are there to tell", now);
-    beginClaim(ctx, key, now);
+    claimAnew(ctx, key, now);
     return;
   }
   const unheard = key.evidenced.size > 0 || key.owesAnnouncement;
@@ -219,6 +228,7 @@ export function letGo(ctx: Context, key: Key, reason: string, now: Millis, as?: 
   key.held.clear();
   key.successor = null;
   key.doubtful = false;
+  key.lingers = false;
   const owner = key.elected.owner;
   const state = as?.state ?? (owner === null || owner === ctx.view.self ? "unowned" : "standby");
   enter(ctx, key, state, reason, now, { level: as?.level });

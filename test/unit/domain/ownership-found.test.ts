@@ -99,6 +99,34 @@ describe("ownership: found under real clients", () => {
   });
 });
 
+describe("ownership: a lapse while somebody is missing", () => {
+  const claimedAnew = () => {
+    const w = world();
+    w.own(0);
+    w.states.set("c", "dead");
+    w.machine.lapse(5000);
+    w.machine.setActive(false, 5000);
+    w.machine.setActive(true, 5100);
+    expect(w.state()).toBe("claiming");
+    return w;
+  };
+
+  it("asks the wire in silence, and its clients are served meanwhile", () => {
+    const { machine } = claimedAnew();
+    const kinds = machine.flush().map(({ kind }) => kind);
+    expect(kinds).toContain("silence");
+    expect(kinds).toContain("ask");
+    expect(kinds).not.toContain("drop");
+  });
+
+  it("accepts no longer once the wire has named another", () => {
+    const { answer, take, state } = claimedAnew();
+    answer("c", 5200);
+    expect(state()).toBe("standby");
+    expect(take("drop")).toHaveLength(1);
+  });
+});
+
 describe("ownership: found by the simulation", () => {
   it("an announcement that was heard before our own is no evidence against us", () => {
     const { machine, elect, own, state, take } = world();
