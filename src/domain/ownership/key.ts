@@ -61,6 +61,8 @@ export interface Key {
   contested: string | null;
   /** A rival that we shall give way to, should it still answer: the wire is asked. */
   givingWayTo: string | null;
+  /** When the wire was asked about it. */
+  givingWayAt: Millis;
   announcedAt: Millis;
   /** When the announcement was made whose rounds follow it. */
   roundsFrom: Millis;
@@ -106,6 +108,7 @@ export function newKey(spec: KeySpec, now: Millis): Key {
     stubborn: null,
     contested: null,
     givingWayTo: null,
+    givingWayAt: Number.NEGATIVE_INFINITY,
     announcedAt: Number.NEGATIVE_INFINITY,
     roundsFrom: Number.NEGATIVE_INFINITY,
     defendedAt: new Map(),

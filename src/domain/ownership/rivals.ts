@@ -11,6 +11,7 @@ import {
   CLAIM_AGAIN_MS,
   type Context,
   GIVEN_UP,
+  lastRoundAt,
   mayClaim,
   note,
   RIVALRY_MS,
@@ -109,8 +110,7 @@ export function settleRivalry(ctx: Context, key: Key, met: boolean, now: Millis)
   } else if (rival !== null && !met && (!live || again) && rival < ctx.view.self) {
     // On the segment we hear each other, by gossip not both of us: each is elected in its own view. Both must agree which
     // gives way, whatever they hold of each other.
-    key.givingWayTo = rival;
-    giveWay(ctx, key, now);
+    beginGivingWay(ctx, key, rival, now);
   } else if (rival !== null && !live && key.evidenced.size > 0) {
     // We fell silent for an heir, and somebody who is held dead here has announced it: a claim like any other (law 5).
     letGo(ctx, key, `${rival} took over, and is held dead`, now);
@@ -119,13 +119,18 @@ export function settleRivalry(ctx: Context, key: Key, met: boolean, now: Millis)
   } else if (rival !== null && !met && key.evidenced.size > 0) {
     // We fell silent for it. Meanwhile a third may have found nobody answering: the wire is asked before we speak up again.
     if (live && !again) askRival(ctx, key, rival, now);
-    key.givingWayTo = rival;
-    giveWay(ctx, key, now);
+    beginGivingWay(ctx, key, rival, now);
   } else {
     announceAgain(ctx, key, rival, now);
     // It lives, but did not answer: our word may have reached it all the same. Asked once more before one gives way.
     if (!met && live && !again && rival !== null) askRival(ctx, key, rival, now);
   }
+}
+
+function beginGivingWay(ctx: Context, key: Key, rival: string, now: Millis): void {
+  key.givingWayTo = rival;
+  key.givingWayAt = now;
+  giveWay(ctx, key, now);
 }
 
 /**
@@ -137,9 +142,14 @@ export function giveWay(ctx: Context, key: Key, now: Millis): void {
   if (rival === null || key.state !== "owned") return;
   const answers = ctx.questions.verdict(key, null, now);
   if (answers === "pending") return;
-  key.givingWayTo = null;
   const verdict = judge(answers, ctx.view);
   const serves = verdict.kind === "member" ? verdict.member : null;
+  if (serves === rival && lastRoundAt(key, now) > key.givingWayAt) {
+    // A round of our announcement went out while the wire was asked: it may have fallen silent for that after its answer.
+    beginGivingWay(ctx, key, rival, now);
+    return;
+  }
+  key.givingWayTo = null;
   const toIt = serves === rival ? rival < ctx.view.self : key.evidenced.size > 0;
   if (serves === null || !toIt) {
     announceAgain(ctx, key, rival, now);
