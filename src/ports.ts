@@ -2,6 +2,7 @@
  * What the daemon needs of the outside, as types only: each is implemented once under adapters/ and once as a fake
  * in tests. Boundary: no behaviour, no node:* types.
  */
+import type { ExplainedHost } from "./domain/group/explain.js";
 import type { Endpoint, FactsEnvelope, MemberState, Message, Millis, PushPull } from "./domain/messages.js";
 
 // ---------------------------------------------------------------- clock
@@ -364,21 +365,7 @@ export interface VipExplanation {
   readonly moved: string | null;
   /** Who gets it whatever the scores say (a move, a freeze, failback "never"), or null. */
   readonly fixed: string | null;
-  readonly hosts: readonly {
-    readonly name: string;
-    readonly self: boolean;
-    readonly state: MemberState;
-    /** From 1; null: not eligible, and `why` says why. */
-    readonly rank: number | null;
-    readonly why: string;
-    readonly score: number | null;
-    readonly weight: number;
-    /** How many of the preferred labels it has. */
-    readonly preferred: number;
-    readonly settling: boolean;
-    /** Who would be elected if it died; null: not reckoned. */
-    readonly without: { readonly owner: string | null; readonly heir: string | null } | null;
-  }[];
+  readonly hosts: readonly ExplainedHost[];
 }
 
 /** Counters and gauges beyond the snapshot, for `/metrics`. */
