@@ -6,6 +6,7 @@
 import { spawn } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import { AUDIT, auditVerdict } from "./audit.mjs";
 import { cache, root, setup } from "./setup.mjs";
 
@@ -158,11 +159,20 @@ async function sanitizers({ limitMs }) {
   const result = { passed: 0, failed: [], skipped: [] };
   for (const [name, argv] of Object.entries(runs)) {
     if (interrupted) break;
-    const { code, late } = await spawned(["sh", ...argv], { limitMs });
+    const { code, output, late } = await spawned(["sh", ...argv], { limitMs, capture: true });
     if (code === 0) result.passed++;
-    else result.failed.push(`sanitizers: ${name}${late ? `, not finished within ${limitMs / 1000} s` : ""}`);
+    else
+      result.failed.push(`sanitizers: ${name}, ${late ? `not finished within ${limitMs / 1000} s` : blamed(output)}`);
   }
   return result;
+}
+
+/** The lines of a sanitizer's run that name what failed, for the last lines of CI. */
+function blamed(output) {
+  const telling = /^\s*(FAIL |AssertionError|Error:|(==\d+==)?(ERROR|WARNING|SUMMARY|FATAL): )/;
+  const lines = stripVTControlCharacters(output).split("\n");
+  const found = lines.filter((line) => telling.test(line)).map((line) => line.trim());
+  return found.slice(0, 4).join("; ") || "see above";
 }
 
 /** No lab without an owner may remain: sweeps what does, and counts that as a failure. */
