@@ -13,7 +13,7 @@ import { cache, root, setup } from "./setup.mjs";
 const ci = process.env.CI === "true" || process.env.CI === "1";
 const reports = path.join(cache, "reports");
 
-/** One step: its name, and what it returns: { passed, failed: [names], skipped: [names], note }. `ciOnly`: in CI, or with --only. */
+/** One step: its name, and what it returns: { passed, failed: [names], skipped: [names], note }. `ciOnly`: in CI, or with --only. `browser`: set-up brings one. */
 const steps = [
   { name: "lint", run: () => command("lint", ["npx", "biome", "check", "--error-on-warnings", "."]) },
   { name: "typecheck", run: () => command("typecheck", ["npx", "tsc", "--noEmit", "-p", "tsconfig.json"]) },
@@ -23,6 +23,7 @@ const steps = [
   { name: "native", run: () => native({ limitMs: 240_000 }) },
   { name: "addon", run: () => vitest("addon", { limitMs: 480_000 }) },
   { name: "sanitizers", run: () => sanitizers({ limitMs: 900_000 }), ciOnly: true },
+  { name: "page", run: () => vitest("page", { limitMs: 400_000 }), ciOnly: true, browser: true },
   { name: "lab", run: () => vitest("lab", { limitMs: 1_200_000 }) },
   { name: "clean", run: () => nothingLeftBehind() },
 ];
@@ -198,7 +199,7 @@ function wantedSteps() {
 async function main() {
   const wanted = wantedSteps();
   const begin = Date.now();
-  const problems = await setup({ forTests: true });
+  const problems = await setup({ forTests: true, browser: wanted.some((step) => step.browser) });
   fs.mkdirSync(reports, { recursive: true });
   const total = { passed: 0, failed: problems.map((problem) => `build: ${problem}`), skipped: [] };
   const lines = [];

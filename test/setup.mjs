@@ -39,6 +39,9 @@ const packagesOfTests = {
   "libclang-rt-14-dev": "libFuzzer",
 };
 
+/** 80 MB to fetch and 290 installed: only where the page's test is to run. */
+const packagesOfPage = { chromium: "shows the status page" };
+
 /**
  * Debian package -> the program inside, unpacked into .lab/tools/<package>: the arpings conflict with each other, and
  * prometheus, of which only promtool is wanted, would start a service.
@@ -261,11 +264,11 @@ async function builds() {
  * Everything, in order. Throws SetupProblem with one clear sentence. A build that fails is returned instead, so that
  * the test runner can count it and go on.
  */
-export async function setup({ forTests = false } = {}) {
+export async function setup({ forTests = false, browser = false } = {}) {
   const begin = Date.now();
   checkMachine();
   fs.mkdirSync(cache, { recursive: true });
-  await debianPackages(forTests ? { ...packages, ...packagesOfTests } : packages);
+  await debianPackages({ ...packages, ...(forTests && packagesOfTests), ...(browser && packagesOfPage) });
   await npmPackages();
   const problems = await builds();
   if (problems.length === 0) say(`ready (${((Date.now() - begin) / 1000).toFixed(1)} s)`);

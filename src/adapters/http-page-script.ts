@@ -29,7 +29,10 @@ function ago(time) {
   if (s < 5400) return Math.round(s / 60) + " min";
   return s < 129600 ? Math.round(s / 3600) + " h" : Math.round(s / 86400) + " d";
 }
-const clockTime = (time) => new Date(time).toLocaleTimeString([], { hour12: false }) + "." + time.slice(20, 23);
+/* Making a formatter costs what a hundred of its texts do. */
+const CLOCK = new Intl.DateTimeFormat([], { timeStyle: "medium", hour12: false });
+const clockTime = (time) => CLOCK.format(new Date(time)) + "." + time.slice(20, 23);
+const count = (n) => n.toLocaleString("en").replaceAll(",", "\u202f");
 const length = (ms) => ms < 1000 ? Math.round(ms) + " ms" : (ms / 1000).toFixed(ms < 10000 ? 2 : 0) + " s";
 
 /* A table of which the rows are used again: columns are [label, kind, value of a row]. */
@@ -130,7 +133,7 @@ function show() {
   }
   put(byId("member-count"), s.members.filter((m) => m.state === "alive").length + " of " + s.members.length + " alive");
   drawMembers(s.members.toSorted((a, b) => (RANK[a.state] ?? 9) - (RANK[b.state] ?? 9)).slice(0, MEMBERS_MAX));
-  put(byId("vip-count"), s.vips.length + " in all, " + here + " here" + (without ? ", " + without + " without an owner" : ""));
+  put(byId("vip-count"), count(s.vips.length) + " in all, " + count(here) + " here" + (without ? ", " + count(without) + " without an owner" : ""));
   showVips();
 }
 
@@ -164,8 +167,8 @@ function moveText(m) {
   if (m.taken) return "took over " + what + " of " + m.name;
   return "took " + what + (m.name ? " handed over by " + m.name : ": " + m.reason);
 }
-function showMoves() {
-  const moves = movesOf(), longest = Math.max(1, ...moves.map((m) => m.ms ?? 0));
+function showMoves(moves) {
+  const longest = Math.max(1, ...moves.map((m) => m.ms ?? 0));
   byId("moves").replaceChildren(...moves.map((m) => {
     const li = make("li"), time = make("time", "mono dim", clockTime(m.at)), end = make("span", "mono");
     time.dateTime = m.at;
@@ -190,6 +193,7 @@ function openHistory(v) {
     li.append(time, make("span", "", e.text ?? e.event), make("span"));
     return li;
   }));
+  byId("history-none").hidden = mine.length > 0;
   put(byId("history-none"), mine.length ? "" : "Nothing happened to it on this host among the latest events: " + v.state + " for " + ago(v.since) + ", " + v.reason + ".");
   byId("dialog").showModal();
 }
@@ -216,8 +220,8 @@ function happened(message) {
   drawing = true;
   setTimeout(() => {
     drawing = false;
-    showMoves();
-    const move = movesOf()[0];
+    const moves = movesOf(), move = moves[0];
+    showMoves(moves);
     if (move && Date.now() - Date.parse(move.at) < 60000) say(moveText(move));
   }, LOAD_GAP_MS);
 }
@@ -275,5 +279,5 @@ document.addEventListener("visibilitychange", () => { if (!document.hidden) load
 setInterval(() => { if (!document.hidden) load(); }, LOAD_EVERY_MS);
 listen();
 load();
-showMoves();
+showMoves([]);
 `;

@@ -19,7 +19,7 @@ section { background: var(--card); border: 1px solid var(--line); border-radius:
 .scroll { max-height: 440px; overflow-y: auto; position: relative; }
 #alarms { border-color: var(--bad); } #alarms ul { margin: 0; padding: 0 14px 12px 32px; }
 table { width: 100%; border-collapse: collapse; }
-th, td { text-align: left; padding: 5px 14px; border-top: 1px solid var(--line); vertical-align: top; font-weight: 400; }
+th, td { text-align: left; padding: 5px 14px; border-top: 1px solid var(--line); vertical-align: baseline; font-weight: 400; }
 thead th { color: var(--dim); font-weight: 500; font-size: 13px; }
 .mono { font-family: ui-monospace, monospace; font-size: 13.5px; overflow-wrap: anywhere; }
 input, select, button { font: inherit; color: inherit; background: var(--bg); border: 1px solid var(--dim); border-radius: 7px; padding: 3px 10px; min-height: 30px; }
@@ -36,9 +36,14 @@ dialog::backdrop { background: rgb(0 0 0 / .45); }
 [hidden] { display: none; }
 @media (max-width: 640px) {
   thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
-  table, tbody { display: block; } tr { display: block; padding: 7px 14px; border-top: 1px solid var(--line); }
-  td, tbody th { display: flex; gap: 10px; padding: 1px 0; border: 0; }
-  td::before, tbody th::before { content: attr(data-label); color: var(--dim); min-width: 6em; font: 13px/1.6 system-ui, sans-serif; }
-  td.empty { display: none; } input { width: 100%; min-height: 40px; } select, .bar button { min-height: 40px; flex: 1; }
+  table, tbody { display: block; }
+  tr { display: grid; grid-template-columns: 1fr 1fr; gap: 1px 12px; padding: 8px 14px; border-top: 1px solid var(--line); }
+  td, tbody th { display: flex; gap: 8px; align-items: baseline; padding: 0; border: 0; min-width: 0; }
+  td::before { content: attr(data-label); color: var(--dim); flex: none; font: 13px/1.6 system-ui, sans-serif; }
+  tbody th { grid-area: 1 / 1; } td:has(.chip) { grid-area: 1 / 2; justify-self: end; } td:has(.chip)::before { content: none; }
+  td[data-label="Address"], td[data-label="Reason"], td[data-label="Notes"] { grid-column: 1 / -1; }
+  td.empty, td[data-label="Weight"] { display: none; }
+  input { min-height: 40px; flex: 1 1 9em; min-width: 0; } select { min-height: 40px; } .bar button { min-height: 40px; flex: 1; }
+  .bar > .grow { flex-basis: 100%; } #pager > .grow, dialog .grow, header > .grow { flex-basis: 0; }
   ol li { grid-template-columns: 1fr auto; } ol li > :nth-child(2) { grid-column: 1 / -1; grid-row: 2; }
 }`;

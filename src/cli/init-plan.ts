@@ -4,6 +4,7 @@
  */
 import { canonicalAddress } from "../domain/address.js";
 import { formatEndpoint } from "../domain/messages.js";
+import { DEFAULT_CONFIG_FILE } from "./common.js";
 
 const GOSSIP_PORT = 7979;
 
@@ -60,12 +61,14 @@ export function quorumAdvice(answers: Answers): string {
 export function nextSteps(answers: Answers, place: { folder: string; here: string | null; copies: string }): string[] {
   const others = answers.hosts.filter((one) => one.name !== place.here);
   const vip = canonicalAddress(answers.vips[0] ?? "") ?? "VIP";
+  const config = `${place.folder}/config.json`;
+  const file = config === DEFAULT_CONFIG_FILE ? "" : ` --config ${config}`;
   return [
     ...others.map(
       (one) =>
         `tar c -C ${place.copies}/${one.name} config.json gossip.key | ssh root@${one.address} tar x -C ${place.folder}`,
     ),
-    `vipd status --config ${place.folder}/config.json`,
-    `vipd verify ${vip} --config ${place.folder}/config.json`,
+    `vipd status${file}`,
+    `vipd verify ${vip}${file}`,
   ];
 }

@@ -236,5 +236,6 @@ function tellNext(answers: Answers, files: Places & { readonly folder: string })
   );
   say("where systemd runs it; else: vipd run on each host):\n");
   for (const step of nextSteps(answers, { folder, here: here?.name ?? null, copies })) say(`  ${step}`);
-  say(`\nThen remove ${copies}: it holds the key.`);
+  say(`\nThe group has formed five seconds after the last copy; before, the status shows fewer hosts.`);
+  say(`Then remove ${copies}: it holds the key.`);
 }

@@ -43,6 +43,8 @@ export class Observation {
   sumMs = 0;
   /** What the group says; null: nobody could be asked, or it does not know this VIP. */
   expected: Expected | null = null;
+  /** This host had it before and has not now, or the other way round: its own answers of that time are not seen. */
+  ownChanged = false;
   #last = "";
 
   constructor(
@@ -70,6 +72,21 @@ export class Observation {
   }
   #lastHeard = "";
 
+  /** Who joined the group while it was asked has a name afterwards. */
+  attribute(hosts: ReadonlyMap<string, string>): void {
+    for (const voice of [...this.voices]) {
+      const host = voice.host === null ? hosts.get(voice.macs[0] ?? "") : undefined;
+      if (host === undefined) continue;
+      this.voices.splice(this.voices.indexOf(voice), 1);
+      const same = this.voices.find((one) => one.host === host);
+      if (same === undefined) this.voices.push({ ...voice, host });
+      else {
+        same.macs.push(...voice.macs.filter((mac) => !same.macs.includes(mac)));
+        same.answers += voice.answers;
+      }
+    }
+  }
+
   #hear({ mac, host, afterMs }: Answer): Voice {
     let voice = this.voices.find((one) => (host === null ? one.macs.includes(mac) : one.host === host));
     if (voice === undefined) this.voices.push((voice = { host, macs: [], answers: 0 }));
@@ -95,6 +112,11 @@ export interface Judged {
 export function judgeOne(seen: Observation, watching = false): Judged {
   const { voices, asked, answered, expected } = seen;
   const who = nameVoices(voices);
+  const isOwner = ({ host }: Voice) => (host !== null && expected?.owners.includes(host)) ?? false;
+  if (seen.ownChanged && seen.together === 0 && voices.every(isOwner)) {
+    const moved = `moved while asked, ${seen.own ? "from" : "to"} this host`;
+    return { code: 1, text: voices.length === 0 ? moved : `${moved}; ${who} answered` };
+  }
   if (seen.own) {
     if (voices.length === 0) return { code: 0, text: "owned by this host; asked the others: nobody else answers" };
     return { code: 2, text: `owned by this host, and ${who} answers as well` };

@@ -146,7 +146,12 @@ async function examine(places: Places, options: VerifyOptions): Promise<void> {
   const tell = (line: string): unknown => (live || options.watch ? say(line) : lines.push(line));
   await probe({ places, seen, known, tell }, options);
   const after = await askKnown(options.status, socket);
-  for (const one of seen.values()) one.expected = expectedOf(one.address, [known.status, after.status]);
+  const [ownAfter, hosts] = [ownAddresses(after.status), hostsByMac(after.status)];
+  for (const one of seen.values()) {
+    one.expected = expectedOf(one.address, [known.status, after.status]);
+    one.ownChanged = one.own !== ownAfter.has(one.address);
+    one.attribute(hosts);
+  }
   const observations = [...seen.values()];
   const verdict = doubt(judge(observations, options.watch), known);
   process.exitCode = verdict.code;

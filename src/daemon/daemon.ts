@@ -245,7 +245,7 @@ export class Daemon {
     if (this.#service.watchdogMs !== null) this.#every(this.#service.watchdogMs, () => this.#feedWatchdog());
     const vips = config.vips.reduce((sum, vip) => sum + vip.addresses.length, 0);
     const how = this.#options.observe ? "only watches, " : "";
-    const text = `${config.node.name} ${how}is up on ${formatEndpoint(this.#bind)}: ${vips} VIPs, ${config.vips.length} groups`;
+    const text = `${config.node.name} ${how}is up on ${formatEndpoint(this.#bind)}: ${counted(vips, "VIP")} in ${counted(config.vips.length, "group")}`;
     const { version } = this.#options;
     this.#log.write("info", "daemon.up", { version, bind: formatEndpoint(this.#bind), vips }, text);
     this.#service.ready(text);
@@ -428,6 +428,10 @@ export class Daemon {
   #every(ms: number, deed: () => void): void {
     this.#timers.push(setInterval(deed, ms));
   }
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
 function randomUniform(): number {

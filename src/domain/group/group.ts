@@ -19,6 +19,7 @@ import { Hearing } from "./hearing.js";
 import { Life } from "./life.js";
 import { Meetings } from "./meetings.js";
 import { COLD_START_MS, healthOfGroup, linksReason } from "./own-facts.js";
+import { ALONE } from "./readiness.js";
 import type { GroupInput, GroupOptions, GroupOutput, GroupTimer } from "./types.js";
 
 /** How long other turns may put off the regular look at lease, disputes and lapses. */
@@ -283,7 +284,7 @@ export class Group {
         this.#look(now);
         return;
       case "alone":
-        if (!readiness.ready) this.#life.becomeReady("alone: no peer answered");
+        if (!readiness.ready) this.#life.becomeReady(ALONE);
         return;
       case "rest":
         this.#life.awaitRest();

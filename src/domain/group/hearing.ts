@@ -89,8 +89,9 @@ export class Hearing {
     this.#takeFacts(facts);
     if (member === null) return;
     ownership.exchangedWith(member, now);
-    if (readiness.ready || swim.member(member)?.foreign !== false) return;
-    this.#parts.life.becomeReady(`exchanged state with ${member}`);
+    if (swim.member(member)?.foreign !== false) return;
+    if (readiness.ready) readiness.met(member);
+    else this.#parts.life.becomeReady(`exchanged state with ${member}`);
   }
 
   #acked(event: Extract<SwimEvent, { kind: "ack-payload" }>): void {

@@ -8,6 +8,9 @@ import type { Millis } from "../messages.js";
 const REST_MARGIN_MS = 50;
 const REST_MAX_MS = 1500;
 
+/** The reason of whoever met nobody. */
+export const ALONE = "alone: no peer answered";
+
 export class Readiness {
   readonly #restMs: Millis;
   #ready = false;
@@ -52,6 +55,11 @@ export class Readiness {
     this.#at = now;
     this.#restFrom = now;
     this.#viewChangedAt = now;
+  }
+
+  /** Whoever began alone has met somebody since: what is shown says so. */
+  met(member: string): void {
+    if (this.#reason === ALONE) this.#reason = `began alone, has exchanged state with ${member} since`;
   }
 
   viewChanged(now: Millis): void {

@@ -217,6 +217,19 @@ describe("the verdict of verify", () => {
     );
   });
 
+  it.each<[string, boolean, readonly Heard[], number, string]>([
+    ["from this host to another", true, [[], [["b"]], [["b"]]], 1, "from this host; host-b (b) answered"],
+    ["to this host, unseen", false, [[], []], 1, "moved while asked, to this host"],
+    ["from this host, and a stranger answers", true, [[["x"]]], 2, "x answers as well"],
+    ["from this host, and two others answer at once", true, [[["b"], ["c"]]], 2, "answers as well"],
+  ])("a move %s", (_name, own, rounds, code, text) => {
+    const one = seen(rounds, { own, expected: { owners: ["host-a", "host-b"], macs: ["a", "b"] } });
+    one.ownChanged = true;
+    // Whoever joined while it was asked had no name then.
+    one.attribute(new Map([["b", "host-b"]]));
+    expect(judgeOne(one)).toMatchObject({ code, text: expect.stringContaining(text) });
+  });
+
   it("what is known to be wrong outweighs what could not be asked, and that what was lost", () => {
     const lost = seen([[["a"]], []]);
     const off = seen([[]], { offLink: "off-link" });

@@ -46,7 +46,12 @@ test("one copy for each other host, then a look and a question", () => {
   expect(steps).toEqual([
     "tar c -C /etc/vipd/hosts/b config.json gossip.key | ssh root@10.0.0.2 tar x -C /etc/vipd",
     "tar c -C /etc/vipd/hosts/c config.json gossip.key | ssh root@fd00::3 tar x -C /etc/vipd",
-    "vipd status --config /etc/vipd/config.json",
-    "vipd verify 10.0.0.100 --config /etc/vipd/config.json",
+    "vipd status",
+    "vipd verify 10.0.0.100",
+  ]);
+  const elsewhere = nextSteps(answers, { folder: "/srv/vipd", here: "a", copies: "/srv/vipd/hosts" });
+  expect(elsewhere.slice(2)).toEqual([
+    "vipd status --config /srv/vipd/config.json",
+    "vipd verify 10.0.0.100 --config /srv/vipd/config.json",
   ]);
 });
