@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import type { CheckResult } from "../domain/health.js";
 import type { Log } from "../ports.js";
 import { type Job, type JobDone, LINE_BYTES_MAX } from "./helper-protocol.js";
+import { executeWithoutCapabilities } from "./native.js";
 
 /** Without the id, which is the helper's business. */
 export type NewJob = Job extends infer J ? (J extends Job ? Omit<J, "id"> : never) : never;
@@ -44,7 +45,12 @@ export class Helper {
   start(): void {
     if (this.#child !== null || this.#stopping) return;
     clearTimeout(this.#again);
-    const [program, ...args] = helperCommand(process.getuid?.() === 0);
+    const kept = executeWithoutCapabilities();
+    if (kept !== "") {
+      this.#ended(`it would have the daemon's capabilities: ${kept}`);
+      return;
+    }
+    const [program, ...args] = helperCommand();
     const { NOTIFY_SOCKET: _notify, WATCHDOG_USEC: _usec, WATCHDOG_PID: _pid, ...env } = process.env;
     const child = spawn(program!, args, { stdio: ["pipe", "pipe", "inherit"], env, cwd: "/" });
     this.#child = child;
@@ -111,6 +117,10 @@ export class Helper {
   #gone(child: ChildProcess, how: string): void {
     if (this.#child !== child) return;
     this.#child = null;
+    this.#ended(how);
+  }
+
+  #ended(how: string): void {
     for (const finish of [...this.#jobs.values()])
       finish({ ok: false, reason: `the helper process ended: ${how}`, tookMs: 0 });
     if (this.#stopping) return;
@@ -129,21 +139,12 @@ function refused(reason: string): Promise<CheckResult> {
   return Promise.resolve({ ok: false, reason, tookMs: 0 });
 }
 
-/**
- * util-linux's setpriv and chrt take away what systemd gave the daemon, and then become the helper. Dropping the bounding
- * set takes CAP_SETPCAP, which only root has; without root no_new_privs and empty sets are enough.
- */
-function helperCommand(root: boolean): readonly string[] {
+/** util-linux's chrt takes the real-time priority away that systemd gave the daemon, and then becomes the helper. */
+function helperCommand(): readonly string[] {
   const source = import.meta.url.endsWith(".ts");
   // By way of the folder: this code may run from the bundle, which is in another one.
   const program = fileURLToPath(new URL(`../adapters/helper-process.${source ? "ts" : "js"}`, import.meta.url));
   return [
-    "setpriv",
-    "--no-new-privs",
-    "--inh-caps=-all",
-    "--ambient-caps=-all",
-    ...(root ? ["--bounding-set=-all"] : []),
-    "--",
     "chrt",
     "--other",
     "0",

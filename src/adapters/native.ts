@@ -89,6 +89,7 @@ interface Addon {
   hostInterfaces(): NativeInterface[];
   realTime(): boolean;
   become(program: string, argv: readonly string[]): string;
+  executeWithoutCapabilities(): string;
 }
 
 const require = createRequire(import.meta.url);
@@ -118,6 +119,14 @@ export function isRealTime(): boolean {
 /** execve(2): this process becomes another program, `argv[0]` its name. Returns only on failure, with the errno's name. */
 export function become(program: string, argv: readonly string[]): string {
   return addon.become(program, argv);
+}
+
+/**
+ * What this thread executes from now on has no capability and can get none; the process keeps its own. Returns "", or the
+ * errno's name.
+ */
+export function executeWithoutCapabilities(): string {
+  return addon.executeWithoutCapabilities();
 }
 
 /** UdpSocket::kSlotBytes. */

@@ -17,6 +17,20 @@ beforeAll(() => {
 }, 180_000);
 afterAll(() => packages.remove());
 
+/** What the descriptors without a name are. */
+const ANONYMOUS = ["eventpoll", "eventfd", "timerfd", "io_uring", "signalfd"];
+/** Whose each is, and with which mode. */
+const OWNED = [
+  ["/usr/lib/vipd/node", "755 root:root"],
+  ["/usr/bin/vipd", "755 root:root"],
+  ["/usr/lib/systemd/system/vipd.service", "644 root:root"],
+  ["/etc/vipd/config.json", "644 root:root"],
+  ["/etc/vipd/gossip.key", "640 root:vipd"],
+  ["/run/vipd", "755 vipd:vipd"],
+  ["/run/vipd/vipd.sock", "660 vipd:vipd"],
+  ["/var/lib/vipd", "750 vipd:vipd"],
+] as const;
+
 describe.each(CHOSEN)("%s", (debian) => {
   const story = new Story(debian);
   const { cluster, machines } = story;
@@ -48,10 +62,35 @@ describe.each(CHOSEN)("%s", (debian) => {
   test("the process has two capabilities, is not root, and its unit is little exposed", async () => {
     const [machine] = machines;
     const status = await machine!.ok("cat", `/proc/${await machine!.daemon()}/status`);
-    expect(status).toMatch(/^CapBnd:\s+0000000000003000$/m);
+    for (const set of ["Bnd", "Prm", "Eff"])
+      expect(status).toMatch(new RegExp(`^Cap${set}:\\s+0000000000003000$`, "m"));
     expect(status).not.toMatch(/^Uid:\s+0\b/m);
+    expect(status).toMatch(/^NoNewPrivs:\s+1$/m);
     expect(status).toMatch(/^Seccomp:\s+2$/m);
-    await machine!.ok("systemd-analyze", "security", "--threshold=21", "--no-pager", "vipd.service");
+    await machine!.ok("systemd-analyze", "security", "--threshold=20", "--no-pager", "vipd.service");
+  });
+
+  test("the responder ranks one below the event loop, and nobody above it", async () => {
+    const [machine] = machines;
+    const ranks = (await machine!.ok("ps", "-L", "-o", "cls=,rtprio=", "-p", await machine!.daemon()))
+      .trim()
+      .split("\n");
+    expect([...new Set(ranks.map((rank) => rank.trim().replace(/\s+/, " ")))].sort()).toEqual(["FF 10", "FF 9"]);
+    const limits = await machine!.ok("cat", `/proc/${await machine!.daemon()}/limits`);
+    expect(limits).toMatch(/^Max realtime priority\s+0\s+0\b/m);
+  });
+
+  test("what it has open is sockets, its own folders and what wakes it; nobody else may write its files", async () => {
+    const [machine] = machines;
+    const open = await machine!.ok("sh", "-c", `ls -l /proc/${await machine!.daemon()}/fd`);
+    const targets = [...open.matchAll(/-> (.*)$/gm)].map((found) => found[1]!.replace(/:\[\d+\]$/, ""));
+    const known = new Set(["socket", "pipe", "/dev/null", ...ANONYMOUS.map((name) => `anon_inode:[${name}]`)]);
+    expect(targets.filter((target) => !known.has(target) && !/^\/(run|var\/lib)\/vipd(\/|$)/.test(target))).toEqual([]);
+    expect(targets.length).toBeLessThan(64);
+    const writable = `find $(dpkg -L vipd | grep vipd) /run/vipd /etc/vipd /var/lib/vipd ! -type l -perm /o+w -print`;
+    expect(await machine!.ok("sh", "-c", writable)).toBe("");
+    const modes = await machine!.ok("stat", "-c", "%a %U:%G %n", ...OWNED.map(([file]) => file));
+    expect(modes.trim().split("\n")).toEqual(OWNED.map(([file, mode]) => `${mode} ${file}`));
   });
 
   test("checks and hooks run under the unit as its user, in normal time, and can do nothing special", async () => {
@@ -77,15 +116,29 @@ describe.each(CHOSEN)("%s", (debian) => {
       "the owner is back and its hook has run",
       async () => (await owner.exec("test", "-e", "/run/vipd/hook")).code === 0,
     );
+    const helper = (await owner.ok("pgrep", "-u", "vipd", "-f", "helper-process")).trim();
+    const powerless = (status: string) => {
+      for (const set of ["Prm", "Eff", "Amb"]) expect(status).toMatch(new RegExp(`^Cap${set}:\\s+0{16}$`, "m"));
+    };
+    powerless(await owner.ok("cat", `/proc/${helper}/status`));
+    expect(await owner.ok("chrt", "-p", helper)).toContain("SCHED_OTHER");
     for (const name of ["check", "hook"]) {
       const seen = await owner.ok("cat", `/run/vipd/${name}`);
       expect(seen).toMatch(/^vipd\n/);
-      for (const set of ["Prm", "Eff", "Amb"]) expect(seen).toMatch(new RegExp(`^Cap${set}:\\s+0{16}$`, "m"));
+      powerless(seen);
       expect(seen).toMatch(/^NoNewPrivs:\s+1$/m);
       expect(seen).toMatch(/^Seccomp:\s+2$/m);
       expect(seen).toContain("SCHED_OTHER");
     }
     expect(await owner.ok("cat", "/run/vipd/hook")).toContain(`event owned ${VIP}`);
+    owner.write("usr/local/bin/vipd-check", "#!/bin/sh\nsleep 4321 & echo $! >> /run/vipd/hung\nwait\n");
+    await until("a check that hangs is run again", async () => {
+      const hung = (await owner.exec("cat", "/run/vipd/hung")).stdout.trim().split("\n");
+      return hung.length > 1 && (await owner.exec("test", "-e", `/proc/${hung[0]}`)).code !== 0;
+    });
+    owner.write("usr/local/bin/vipd-check", "#!/bin/sh\nexit 0\n");
+    await until("nothing of it is left", async () => (await owner.exec("pgrep", "-f", "sleep 4321")).code === 1);
+    await until("the owner is healthy again", () => owner.held());
     const report = note(
       "a check that fails",
       await cluster.measure(async () => {
@@ -99,7 +152,14 @@ describe.each(CHOSEN)("%s", (debian) => {
       await machine.ok("systemctl", "restart", "vipd");
       await settled();
     }
-    await owner.ok("rm", "/usr/local/bin/vipd-check", "/usr/local/bin/vipd-hook", "/run/vipd/check", "/run/vipd/hook");
+    await owner.ok(
+      "rm",
+      "/usr/local/bin/vipd-check",
+      "/usr/local/bin/vipd-hook",
+      "/run/vipd/check",
+      "/run/vipd/hook",
+      "/run/vipd/hung",
+    );
   }, 180_000);
 
   test("the key may come from systemd's credential store", async () => {

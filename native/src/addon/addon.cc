@@ -283,6 +283,11 @@ Napi::Value become_program(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), errno_name(become(info[0].ToString().Utf8Value(), arguments)));
 }
 
+Napi::Value execute_bare(const Napi::CallbackInfo& info) {
+  const int error = execute_without_capabilities();
+  return Napi::String::New(info.Env(), error == 0 ? "" : errno_name(error));
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("Engine", Engine::define(env));
   define_loop(env, exports);
@@ -290,6 +295,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("hostInterfaces", Napi::Function::New(env, host_interfaces, "hostInterfaces"));
   exports.Set("realTime", Napi::Function::New(env, real_time, "realTime"));
   exports.Set("become", Napi::Function::New(env, become_program, "become"));
+  exports.Set("executeWithoutCapabilities", Napi::Function::New(env, execute_bare, "executeWithoutCapabilities"));
   exports.Set("sdNotify", Napi::Function::New(env, notify, "sdNotify"));
   return exports;
 }

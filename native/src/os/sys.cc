@@ -1,7 +1,9 @@
 // See sys.h.
 #include "os/sys.h"
 
+#include <linux/securebits.h>
 #include <sched.h>
+#include <sys/prctl.h>
 #include <sys/timerfd.h>
 
 #include <cerrno>
@@ -59,14 +61,26 @@ int become(const std::string& program, const std::vector<std::string>& arguments
   return errno;
 }
 
+int execute_without_capabilities() {
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return errno;
+  // A unit's AmbientCapabilities= are what a program of an ordinary user inherits.
+  if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0) return errno;
+  if (getuid() != 0 && geteuid() != 0) return 0;
+  // Root's programs get all there are for being root's, unless this says no.
+  const int bits = prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
+  if (bits < 0) return errno;
+  const int wanted = bits | SECBIT_NOROOT | SECBIT_NOROOT_LOCKED;
+  return bits == wanted || prctl(PR_SET_SECUREBITS, wanted, 0, 0, 0) == 0 ? 0 : errno;
+}
+
 bool raise_own_scheduling() {
   sched_param param{};
   if (is_real_time()) {
-    const int policy = sched_getscheduler(0) & ~SCHED_RESET_ON_FORK;
-    // Inherited from the unit: one below, so that a flood of questions cannot hold up the thread that keeps the lease.
+    // Inherited from the unit: one below, so that a flood of questions cannot hold up the thread that keeps the lease. Not by
+    // sched_setscheduler, which RestrictRealtime=yes forbids for a real-time policy, even one that is there already.
     if (sched_getparam(0, &param) != 0 || param.sched_priority <= 1) return false;
     param.sched_priority--;
-    sched_setscheduler(0, policy, &param);
+    sched_setparam(0, &param);
     return false;
   }
   // The least real-time priority: before all ordinary load, behind whatever the operator ranked himself.

@@ -58,6 +58,11 @@ bool raise_own_scheduling();
 bool is_real_time();
 /** execve(2) with this process's environment: another program under the same pid. Returns only on failure, with errno. */
 int become(const std::string& program, const std::vector<std::string>& arguments);
+/**
+ * Whatever the calling thread executes from now on has no capability and can get none; the process itself keeps what it has.
+ * It takes prctl(2) alone: capset(2) need not be allowed. Returns 0 or an errno.
+ */
+int execute_without_capabilities();
 /** Sleeps. */
 void rest_ns(int64_t ns);
 

@@ -13,7 +13,13 @@ import type { ProbeReport } from "../../lab/lib/prober.js";
 import { type Ran, ROOT, run, sh, shQuiet, sleep } from "../../lab/lib/shell.js";
 import { type Debian, rootOf } from "./roots.js";
 
-export const VIP = "10.88.0.100";
+/** What the machines are called, and where they live: hosts from .11 on, the VIP at .100. */
+export interface Place {
+  readonly network: string;
+  readonly names: readonly string[];
+}
+const USUAL: Place = { network: "10.88.0", names: ["h1", "h2", "h3"] };
+export const VIP = `${USUAL.network}.100`;
 const ECHO_PORT = 9000;
 /** Two versions of the package unpacked at once, and the package itself. */
 const DISK = "900m";
@@ -43,11 +49,11 @@ export class Machine {
   ) {
     this.root = path.join(cluster.folder, this.name, "root");
     this.namespace = `${cluster.prefix}-${this.name}`;
-    this.address = `10.88.0.${10 + index}`;
+    this.address = `${cluster.place.network}.${10 + index}`;
   }
 
   get name(): string {
-    return `h${this.index}`;
+    return this.cluster.place.names[this.index - 1]!;
   }
 
   make(lower: string): void {
@@ -147,7 +153,7 @@ export class Machine {
 
   /** VIPs on lo. */
   async held(): Promise<boolean> {
-    return (await this.exec("ip", "-br", "address", "show", "lo")).stdout.includes(`${VIP}/`);
+    return (await this.exec("ip", "-br", "address", "show", "lo")).stdout.includes(`${this.cluster.vip}/`);
   }
 
   async journal(): Promise<string> {
@@ -191,7 +197,7 @@ export class Machine {
     if (nspawn.exitCode === null && nspawn.signalCode === null) await gone;
     clearTimeout(killed);
     // A namespace outlives its machine here; on iron, addresses die with the power.
-    shQuiet("ip", "-n", this.namespace, "address", "del", `${VIP}/32`, "dev", "lo");
+    shQuiet("ip", "-n", this.namespace, "address", "del", `${this.cluster.vip}/32`, "dev", "lo");
   }
 
   async reboot(): Promise<void> {
@@ -228,9 +234,14 @@ export class Cluster {
   readonly prefix = `vipd-sd-${process.pid}`;
   readonly folder = fs.mkdtempSync(path.join(os.tmpdir(), "vipd-systemd-"));
   readonly machines: readonly Machine[];
+  readonly vip: string;
   readonly #servers: ChildProcess[] = [];
 
-  constructor(readonly debian: Debian) {
+  constructor(
+    readonly debian: Debian,
+    readonly place: Place = USUAL,
+  ) {
+    this.vip = `${place.network}.100`;
     this.machines = [1, 2, 3].map((index) => new Machine(this, index));
   }
 
@@ -255,7 +266,7 @@ export class Cluster {
       "0",
     );
     sh("ip", "-n", sw, "link", "set", "br0", "up");
-    this.plug(`${this.prefix}-client`, "client", "10.88.0.2");
+    this.plug(`${this.prefix}-client`, "client", `${this.place.network}.2`);
     for (const machine of this.machines) machine.make(lower);
     await Promise.all(this.machines.map((machine) => machine.boot()));
     for (const machine of this.machines) this.#serve(machine);
@@ -300,7 +311,7 @@ export class Cluster {
   /** One datagram every 2 ms to the VIP while `deed` runs and for `afterMs` more. */
   async measure(deed: () => Promise<unknown>, afterMs = 1500): Promise<ProbeReport> {
     const script = path.join(ROOT, "test/lab/lib/prober.mjs");
-    const told = JSON.stringify({ port: ECHO_PORT, targets: [VIP], intervalMs: 2 });
+    const told = JSON.stringify({ port: ECHO_PORT, targets: [this.vip], intervalMs: 2 });
     const argv = ["netns", "exec", `${this.prefix}-client`, ...YARDSTICK, process.execPath, script, told];
     const prober = spawn("ip", argv, { stdio: ["ignore", "ignore", "ignore", "ipc"] });
     try {

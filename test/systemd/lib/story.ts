@@ -8,7 +8,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import type { ProbeReport } from "../../lab/lib/prober.js";
 import { ROOT, sh, sleep } from "../../lab/lib/shell.js";
-import { Cluster, type Machine, until, VIP } from "./machines.js";
+import { Cluster, type Machine, type Place, until, VIP } from "./machines.js";
 import { DEBIANS, type Debian } from "./roots.js";
 
 export const CONFIG = "etc/vipd/config.json";
@@ -36,8 +36,11 @@ export class Story {
   readonly machines: readonly Machine[];
   readonly #figures: string[] = [];
 
-  constructor(readonly debian: Debian) {
-    this.cluster = new Cluster(debian);
+  constructor(
+    readonly debian: Debian,
+    place?: Place,
+  ) {
+    this.cluster = new Cluster(debian, place);
     this.machines = this.cluster.machines;
   }
 
