@@ -15,7 +15,7 @@ import type { VoiceWatch } from "./voices.js";
 import type { World } from "./world.js";
 
 /** Queues are counted no more often than this. */
-const COUNT_EVERY_MS = 5;
+const COUNT_EVERY_MS = 20;
 
 /** Watches every turn from now on; throws a Violation out of the world's run. */
 export function holdSafety(world: World): void {

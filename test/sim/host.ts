@@ -234,7 +234,7 @@ export class Host {
   #drain(): void {
     const timers = this.#overdue.splice(0);
     const rest = this.#queue.splice(0);
-    const all = this.#world.random() < 0.5 ? [...timers, ...rest] : [...rest, ...timers];
+    const all = this.#world.random() < 0.5 ? [...timers, ...eventsFirst(rest)] : [...eventsFirst(rest), ...timers];
     for (const input of all) this.#turn(input);
   }
 
@@ -321,4 +321,12 @@ export class Host {
   toString(): string {
     return `${this.name}@${formatEndpoint(this.address)}`;
   }
+}
+
+/** What the native threads had to tell comes in one batch, and what they heard before what they were asked for (adapters/native.ts). */
+function eventsFirst(queue: readonly GroupInput[]): readonly GroupInput[] {
+  const heard = queue.findLastIndex((input) => input.kind === "claim-heard") + 1;
+  const completes = (input: GroupInput) => input.kind === "asked" || input.kind === "held";
+  const early = queue.slice(0, heard);
+  return [...early.filter((input) => !completes(input)), ...early.filter(completes), ...queue.slice(heard)];
 }

@@ -80,8 +80,8 @@ export class Network {
   }
 
   #passesToPort(from: string, to: string): boolean {
-    if (this.#clock() < this.#stalledUntil || this.#cuts.has(`${from} ${to}`)) return false;
-    return !this.#unplugged.has(from);
+    if (this.#clock() < this.#stalledUntil || this.#unplugged.has(from)) return false;
+    return this.#cuts.size === 0 || !this.#cuts.has(`${from} ${to}`);
   }
 
   /** Ms for which the ways between these two have been undisturbed in both directions. */

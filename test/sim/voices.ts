@@ -41,8 +41,6 @@ export class VoiceWatch {
   #before = new Map<string, readonly Host[]>();
   readonly #voicedAt = new Map<string, { at: number; claim: number | undefined }>();
   readonly #beganAt = new Map<string, number>();
-  #boundMs = 0;
-  #slowestMs = 0;
   #driftedAt = Number.NEGATIVE_INFINITY;
 
   constructor(world: World) {
@@ -90,14 +88,6 @@ export class VoiceWatch {
   }
 
   #compare(): void {
-    const { hosts } = this.#world;
-    this.#boundMs = 0;
-    this.#slowestMs = 0;
-    for (const { name } of hosts) {
-      const { leaseMs, leaseExtensionMs, deadAfterMs } = this.#world.profileOf(name);
-      this.#slowestMs = Math.max(this.#slowestMs, deadAfterMs);
-      this.#boundMs = Math.max(this.#boundMs, leaseMs + leaseExtensionMs);
-    }
     const after = new Map<string, readonly Host[]>();
     for (const address of this.addresses()) {
       const voices = this.voices(address);
@@ -160,6 +150,17 @@ export class VoiceWatch {
     return new Set(files).size > 1;
   }
 
+  /** By then one of them has heard of the other, or fallen silent by itself. */
+  #leaseMs(...hosts: readonly Host[]): number {
+    const profiles = hosts.map((host) => this.#world.profileOf(host.name));
+    return Math.max(...profiles.map(({ leaseMs, leaseExtensionMs }) => leaseMs + leaseExtensionMs));
+  }
+
+  /** By then both know who is dead. */
+  #verdictMs(...hosts: readonly Host[]): number {
+    return Math.max(...hosts.map((host) => this.#world.profileOf(host.name).deadAfterMs));
+  }
+
   /** Ms for which all have been able to gossip with all. */
   #gossipSoundMs(): number {
     const ports = this.#world.running().map((host) => host.address.host);
@@ -179,7 +180,7 @@ export class VoiceWatch {
     // A clock that stood still dates nothing; where two use one name, more hosts run than are counted; two files elect two.
     if (first.punctualMs < AFTERMATH_MS || second.punctualMs < AFTERMATH_MS) return;
     if (this.#ambiguous(...this.#world.hosts)) return;
-    if (now - this.#driftedAt < DRIFT_MS || now - since <= this.#boundMs + CROSSING_MS) return;
+    if (now - this.#driftedAt < DRIFT_MS || now - since <= this.#leaseMs(first, second) + CROSSING_MS) return;
     throw new Violation(
       this.#world,
       `two voices for ${address} in spite of the quorum since ${since.toFixed(1)}: ${first} and ${second}`,
@@ -206,17 +207,19 @@ export class VoiceWatch {
     const wireMs = wire.soundMs(a, b);
     if (wireMs < AFTERMATH_MS) return;
     const lasted = now - since;
-    // Law 1 speaks of one view. Of a dead host a slower profile knows later, and elects with it until then; from there on they
-    // are rivals like others.
-    if (liveIn(first) !== liveIn(second) && lasted <= this.#slowestMs) pair.differedAt = now;
+    // Law 1 speaks of one view. Two that cannot tell each other what they know may elect differently, until both have given their
+    // verdicts; from there on they are rivals like others.
+    const gossipMs = this.#world.gossip.soundMs(a, b);
+    if (gossipMs < AFTERMATH_MS && lasted <= this.#verdictMs(first, second) && liveIn(first) !== liveIn(second))
+      pair.differedAt = now;
     if (now - pair.differedAt <= RIVALRY_MS + CROSSING_MS) return;
-    const calmMs = Math.min(wireMs, this.#gossipSoundMs(), first.steadyMs, second.steadyMs) - AFTERMATH_MS;
+    const calmMs = Math.min(wireMs, gossipMs, first.steadyMs, second.steadyMs) - AFTERMATH_MS;
     const bound =
       now - this.#driftedAt < DRIFT_MS
         ? DRIFT_MS
         : calmMs > 0
           ? CROSSING_MS
-          : Math.max(this.#boundMs, torn ? RIVALRY_MS : 0) + CROSSING_MS;
+          : Math.max(this.#leaseMs(first, second), torn ? RIVALRY_MS : 0) + CROSSING_MS;
     if (Math.min(lasted, wireMs - AFTERMATH_MS) > bound) {
       throw new Violation(
         this.#world,

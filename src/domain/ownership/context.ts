@@ -10,6 +10,7 @@ import type { KeyPurpose, KeyState, OwnershipEvent, View } from "./types.js";
 
 /** Rounds of an announcement after a claim: at once, a quick repeat against loss, then spaced out (FACTS.md, 2). */
 export const ANNOUNCE_ROUNDS_MS = [0, 150, 1000, 3000] as const;
+const LAST_ROUND_MS = Math.max(...ANNOUNCE_ROUNDS_MS);
 /** The former owner is told a second time, and then need no longer accept. */
 export const SECOND_NOTICE_MS = 1000;
 /** Rivals exchange state first; without an answer for so long, the elected one announces all the same. */
@@ -95,7 +96,7 @@ function heirMacs(ctx: Context, key: Key): (string | null)[] {
 
 export function announce(ctx: Context, key: Key, now: Millis): void {
   key.announcedAt = now;
-  key.roundsFrom = now;
+  key.roundsFrom = [...key.roundsFrom.filter((from) => now <= from + LAST_ROUND_MS), now];
   key.owesAnnouncement = false;
   key.owesWord = false;
   announceOn(ctx, key, key.spec.addresses, ANNOUNCE_ROUNDS_MS);
@@ -103,8 +104,8 @@ export function announce(ctx: Context, key: Key, now: Millis): void {
 
 /** When a round of ours was last due on the wire. */
 export function lastRoundAt(key: Key, now: Millis): Millis {
-  const rounds = ANNOUNCE_ROUNDS_MS.map((ms) => key.roundsFrom + ms).filter((at) => at <= now);
-  return Math.max(key.announcedAt, ...rounds);
+  const rounds = key.roundsFrom.flatMap((from) => ANNOUNCE_ROUNDS_MS.map((ms) => from + ms));
+  return Math.max(key.announcedAt, ...rounds.filter((at) => at <= now));
 }
 
 /** On every interface that can carry frames; what is down is announced by the responder when it comes back. */

@@ -64,8 +64,8 @@ export interface Key {
   /** When the wire was asked about it. */
   givingWayAt: Millis;
   announcedAt: Millis;
-  /** When the announcement was made whose rounds follow it. */
-  roundsFrom: Millis;
+  /** When the announcements were made whose rounds follow them: a newer one does not end an older one's. */
+  roundsFrom: readonly Millis[];
   /** By address, when it was last defended against a stranger. */
   readonly defendedAt: Map<string, Millis>;
   /** Times that the stranger was met in our way. */
@@ -110,7 +110,7 @@ export function newKey(spec: KeySpec, now: Millis): Key {
     givingWayTo: null,
     givingWayAt: Number.NEGATIVE_INFINITY,
     announcedAt: Number.NEGATIVE_INFINITY,
-    roundsFrom: Number.NEGATIVE_INFINITY,
+    roundsFrom: [],
     defendedAt: new Map(),
     conflicts: 0,
     refusedUntil: Number.NEGATIVE_INFINITY,

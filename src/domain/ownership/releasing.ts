@@ -88,7 +88,12 @@ export function leave(ctx: Context, key: Key, now: Millis): void {
     key.reason = `to ${successor}`;
     nameHeir(ctx, key);
     useOldEvidence(ctx, key, now);
-  } else if (ctx.view.drifted(group) && !ctx.stopping && !ctx.view.draining(ctx.view.self)) {
+  } else if (
+    ctx.view.drifted(group) &&
+    !ctx.stopping &&
+    !ctx.view.draining(ctx.view.self) &&
+    !servesBy(ctx, key, now)
+  ) {
     key.reason = "configurations differ: no planned moves";
   } else {
     key.successor = successor;
@@ -137,10 +142,20 @@ export function tellWord(ctx: Context, key: Key, now: Millis): void {
 
 /** The successor may have announced before we knew that it is elected. */
 export function useOldEvidence(ctx: Context, key: Key, now: Millis): void {
-  if (key.heard === null || key.heard.member !== key.successor || now - key.heard.at > EVIDENCE_KEPT_MS) return;
-  // What we heard before we announced it ourselves tells of a former ownership: whoever still serves hears that, and says so.
-  if (key.heard.at < lastRoundAt(key, now)) return;
-  evidence(ctx, key, key.spec.addresses, now);
+  if (announcedBy(key, key.successor, now)) evidence(ctx, key, key.spec.addresses, now);
+}
+
+/** What we heard before we announced it ourselves tells of a former ownership: whoever still serves hears that, and says so. */
+function announcedBy(key: Key, member: string | null, now: Millis): boolean {
+  const { heard } = key;
+  if (heard === null || heard.member !== member || now - heard.at > EVIDENCE_KEPT_MS) return false;
+  return heard.at >= lastRoundAt(key, now);
+}
+
+/** A third one's configuration holds up planned moves. These two elect alike, and what the elected one serves is no plan. */
+function servesBy(ctx: Context, key: Key, now: Millis): boolean {
+  const { owner } = key.elected;
+  return owner !== null && announcedBy(key, owner, now) && !ctx.view.drifted(key.spec.group, owner);
 }
 
 /** Elected again. The successor may have claimed it without our hearing of it, and then waits for our word. */

@@ -179,6 +179,8 @@ function settleOnTheWay(ctx: Context, key: Key, met: boolean, now: Millis): void
   }
   key.announcedAt = now;
   announceOn(ctx, key, key.spec.addresses, [0]);
+  // The responder tells of one MAC's claims no more than so often: what it told before the rival claimed hides this one.
+  if (live) ctx.out.claimed(rival, 1, key.spec.addresses);
   if (!met && live && !again) askRival(ctx, key, rival, now);
 }
 

@@ -3,7 +3,7 @@
  * TCP, stretched by Lifeguard's health score. Purpose: whatever the watch does not cover, foreign members first of all.
  * Boundary: it only suspects; the suspicion's timer gives the verdict.
  */
-import type { Message, Millis } from "../messages.js";
+import { type Message, type Millis, sameEndpoint } from "../messages.js";
 import type { Context } from "./context.js";
 import { accusationOf, isForeign, isLive, type Member } from "./members.js";
 import type { Question, Questions } from "./pending.js";
@@ -166,6 +166,8 @@ export class RoundRobin {
   /** Missing nacks tell that the fault may be ours; without any expected, one point goes against us. */
   #fail(question: Question, member: Member): void {
     this.#questions.close(question);
+    // It moved meanwhile: that its former place is silent says nothing of it, nor of us.
+    if (!sameEndpoint(question.endpoint, member.address)) return;
     const { nacksExpected, nacks } = question;
     this.#ctx.awareness.apply(nacksExpected > 0 ? nacksExpected - nacks : 1);
     this.#ctx.counters.probesFailed += 1;
