@@ -9,6 +9,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
+import { writeCodeCache } from "./code-cache.mjs";
 import { buildInfo, copyright, deepModules, runtime, sbom } from "./package-parts.mjs";
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
@@ -56,6 +57,8 @@ function application(node) {
   put("usr/lib/vipd/node", fs.readFileSync(node.binary), 0o755);
   execFileSync("strip", [path.join(stage, "usr/lib/vipd/node")]);
   copyCode(path.join(root, "dist"), `${app}/dist`);
+  // The build's own is of the Node that built.
+  writeCodeCache(node.binary, path.join(stage, app, "dist/cli"));
   const manifest = JSON.parse(fs.readFileSync(path.join(root, "package.json"), "utf8"));
   const { name, license, type, description } = manifest;
   put(`${app}/package.json`, `${JSON.stringify({ name, version, description, license, type }, null, 2)}\n`);

@@ -205,30 +205,23 @@ async function buildIfChanged({ text, script, name, digest, stampFile, args = []
   return true;
 }
 
-/** Output of sources that are gone: a stale module could still be imported. */
-function pruneDist() {
-  const walk = (relative) => {
-    for (const entry of fs.readdirSync(path.join(root, "dist", relative), { withFileTypes: true })) {
-      const inner = path.join(relative, entry.name);
-      if (entry.isDirectory()) walk(inner);
-      else if (/\.js(\.map)?$/.test(entry.name) && !/^chunk-/.test(entry.name)) {
-        const source = path.join(root, "src", inner.replace(/\.js(\.map)?$/, ".ts"));
-        if (!fs.existsSync(source)) fs.rmSync(path.join(root, "dist", inner));
-      }
-    }
-  };
-  if (fs.existsSync(path.join(root, "dist"))) walk("");
-}
-
 async function buildTypeScript() {
-  const built = await buildIfChanged({
+  await buildIfChanged({
     text: "compiling TypeScript",
     script: "build:ts",
     name: "build-ts",
-    digest: digestOf(["src", "tsconfig.json", "tsconfig.build.json", "systemd/bundle.mjs", "package-lock.json"]),
+    digest: digestOf([
+      "src",
+      "tsconfig.json",
+      "tsconfig.build.json",
+      "systemd/bundle.mjs",
+      "systemd/start.cjs",
+      "systemd/code-cache.mjs",
+      "systemd/code-cache-maker.cjs",
+      "package-lock.json",
+    ]),
     stampFile: "dist/.stamp",
   });
-  if (built) pruneDist();
 }
 
 async function buildAddon() {

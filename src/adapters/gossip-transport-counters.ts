@@ -4,6 +4,7 @@
  */
 import type { GossipStats, Log } from "../ports.js";
 import type { WireReason } from "../wire/index.js";
+import { bootTimeMs } from "./native.js";
 
 const SAY_AGAIN_MS = 60_000;
 
@@ -63,7 +64,7 @@ export class TransportCounters {
     const count = (this.#dropped.get(reason) ?? 0) + 1;
     this.#dropped.set(reason, count);
     if (this.#log === null) return;
-    const now = performance.now();
+    const now = bootTimeMs();
     const saidAt = this.#saidAt.get(reason);
     if (saidAt !== undefined && now - saidAt < SAY_AGAIN_MS) return;
     this.#saidAt.set(reason, now);

@@ -3,7 +3,7 @@
  * Purpose: serve and dial with a deadline, an idle limit, byte limits and bounded concurrency, so that a slow or endless peer
  * costs a slot for some seconds and nothing else. Boundary: bytes are the wire floor's; decisions are the handlers'.
  */
-import { connect, createServer, isIPv6, type Server, type Socket } from "node:net";
+import { connect, createServer, type Server, type Socket } from "node:net";
 import { type Endpoint, formatEndpoint, type PushPull } from "../domain/messages.js";
 import type { GossipHandlers } from "../ports.js";
 import {
@@ -371,7 +371,7 @@ export class GossipStreams {
 }
 
 function isWildcard(host: string): boolean {
-  return host === "0.0.0.0" || (isIPv6(host) && host === "::");
+  return host === "0.0.0.0" || host === "::";
 }
 
 /** A peer's text in a log line of ours: no control characters, no novel. */

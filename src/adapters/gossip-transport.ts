@@ -21,7 +21,7 @@ import { TransportCounters } from "./gossip-transport-counters.js";
 import { type GateOptions, StrangerGate } from "./gossip-transport-gate.js";
 import { SeenNonces } from "./gossip-transport-seen.js";
 import { GossipStreams, STREAM_LIMITS, type StreamLimits } from "./gossip-transport-streams.js";
-import { DATAGRAM_SLOT_BYTES, newDatagrams, type RawDatagrams } from "./native.js";
+import { bootTimeMs, DATAGRAM_SLOT_BYTES, newDatagrams, type RawDatagrams } from "./native.js";
 
 /** Beyond it no IPv4 datagram exists. */
 const UDP_BYTES_MAX = 65_507;
@@ -68,7 +68,7 @@ export class MemberlistTransport implements GossipTransport {
     this.#label = labelBytes(options.label ?? "");
     this.#keys = options.keys === null ? null : new KeyRing(options.keys);
     this.#counters = new TransportCounters(options.log ?? null);
-    this.#gate = new StrangerGate(performance.now(), options.gate);
+    this.#gate = new StrangerGate(bootTimeMs(), options.gate);
   }
 
   /** Where it is bound; the port is known after `start`. */
@@ -153,7 +153,7 @@ export class MemberlistTransport implements GossipTransport {
       counters.drop("bad-source", sender);
       return;
     }
-    const now = performance.now();
+    const now = bootTimeMs();
     const from = { host, port };
     if (options.keys !== null && !this.#gate.admit(from, now)) {
       counters.drop("flood", host);
@@ -201,7 +201,7 @@ export class MemberlistTransport implements GossipTransport {
       counters.drop("send-too-large", formatEndpoint(to));
       return;
     }
-    if (this.#keys !== null) this.#gate.know(to, performance.now());
+    if (this.#keys !== null) this.#gate.know(to, bootTimeMs());
     if (socket.send(bytes, to.host, to.port) !== undefined) {
       counters.drop("send-failed", formatEndpoint(to));
       return;

@@ -3,8 +3,7 @@
  * check or a hook does can hold the event loop. Boundary: bounded in jobs and in unread bytes; a helper that is gone or does
  * not answer is a failed job, and is started again.
  */
-import { type ChildProcess, spawn } from "node:child_process";
-import { createInterface } from "node:readline";
+import type { ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { CheckResult } from "../domain/health.js";
 import type { Log } from "../ports.js";
@@ -52,6 +51,9 @@ export class Helper {
     }
     const [program, ...args] = helperCommand();
     const { NOTIFY_SOCKET: _notify, WATCHDOG_USEC: _usec, WATCHDOG_PID: _pid, ...env } = process.env;
+    // Loaded where something wants a helper: most hosts start without.
+    const { spawn } = process.getBuiltinModule("node:child_process");
+    const { createInterface } = process.getBuiltinModule("node:readline");
     const child = spawn(program!, args, { stdio: ["pipe", "pipe", "inherit"], env, cwd: "/" });
     this.#child = child;
     child.stdin!.on("error", () => {});

@@ -4,7 +4,7 @@
  * nothing. Everything a client can hold on to is bounded: connections, headers, bodies, time, unread bytes.
  */
 import { createHash } from "node:crypto";
-import { chmod } from "node:fs/promises";
+import { chmodSync } from "node:fs";
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, ListenOptions } from "node:net";
 import { hostname } from "node:os";
@@ -13,7 +13,7 @@ import { boundConnections, boundReading, type ConnectionBounds } from "./http-co
 import { type EventFeed, EventStreams, frame } from "./http-events.js";
 import { isHostAllowed } from "./http-guard.js";
 import { OPENAPI } from "./http-openapi.js";
-import { PAGE, PAGE_CSP } from "./http-page.js";
+import { PAGE, pageCsp } from "./http-page.js";
 import { View } from "./http-view.js";
 
 export interface ControlAnswer {
@@ -128,7 +128,7 @@ class HttpSide implements Http {
     try {
       await bind(this.#unix, { path: socket });
       // A fresh socket is 0777 less the umask. Connecting takes write permission, so chmod normally widens.
-      await chmod(socket, this.#options.socketMode ?? 0o660);
+      chmodSync(socket, this.#options.socketMode ?? 0o660);
     } catch (error) {
       await this.stop();
       throw new Error(`status.socket ${socket}: ${explain(error as NodeJS.ErrnoException, "it is in use")}`);
@@ -237,10 +237,10 @@ class HttpSide implements Http {
   async #answer(path: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
     switch (path) {
       case "/":
-        response.setHeader("Content-Security-Policy", PAGE_CSP);
+        response.setHeader("Content-Security-Policy", pageCsp());
         return sendFixed(request, response, "text/html; charset=utf-8", PAGE);
       case "/openapi.json":
-        return sendFixed(request, response, JSON_TYPE, CONTRACT);
+        return sendFixed(request, response, JSON_TYPE, json(OPENAPI));
       case "/status":
         return send(response, 200, JSON_TYPE, await this.#view.status());
       case "/metrics":
@@ -296,8 +296,6 @@ const READ_PATHS: ReadonlySet<string> = new Set([
   "/events",
   "/openapi.json",
 ]);
-
-const CONTRACT = json(OPENAPI);
 
 const CLIENT_ERRORS: Readonly<Record<string, string>> = {
   HPE_HEADER_OVERFLOW: "431 Request Header Fields Too Large",

@@ -4,6 +4,7 @@
  * Boundary: counts and decides; writes through what it is given. At rest it has no timer.
  */
 import type { LogLevel } from "../ports.js";
+import { bootTimeMs } from "./native.js";
 
 export const STORM_LINES = 50;
 const WINDOW_MS = 1000;
@@ -30,19 +31,21 @@ const SEVERITY: readonly LogLevel[] = ["trace", "debug", "info", "warn", "error"
 export class LogStorms {
   readonly #tell: TellStorm;
   readonly #linesMax: number;
+  readonly #now: () => number;
   /** By event; names are few and stable. */
   readonly #storms = new Map<string, Storm>();
 
-  constructor(tell: TellStorm, linesMax = STORM_LINES) {
+  constructor(tell: TellStorm, linesMax = STORM_LINES, now: () => number = bootTimeMs) {
     this.#tell = tell;
     this.#linesMax = linesMax;
+    this.#now = now;
   }
 
   /** True: write it. False: it will be counted in a sum. */
   pass(level: LogLevel, event: string, text: string | undefined): boolean {
     // Whoever asks for these wants each of them.
     if (level === "debug" || level === "trace") return true;
-    const now = performance.now();
+    const now = this.#now();
     let storm = this.#storms.get(event);
     if (storm === undefined || (storm.untold === 0 && now - storm.beganAt >= WINDOW_MS)) {
       storm = { lines: 0, untold: 0, level, lastText: "", timer: null, beganAt: now };
@@ -67,7 +70,7 @@ export class LogStorms {
     if (storm === undefined || storm.untold === 0) return;
     if (storm.timer !== null) clearTimeout(storm.timer);
     const { untold: count, level, lastText, beganAt } = storm;
-    const overMs = Math.round(performance.now() - beganAt);
+    const overMs = Math.round(this.#now() - beganAt);
     const last = lastText === "" ? "" : `; the last: ${lastText}`;
     this.#tell(level, event, { count, overMs }, `${count} more of ${event} within ${overMs} ms${last}`);
   }

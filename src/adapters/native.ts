@@ -3,8 +3,8 @@
  * file that knows how native code is found and what it offers. Boundary: no policy; responder.ts and address-holder.ts
  * put the ports on it. Never shares an object with the native threads: all is copied in and out.
  */
-import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
+import load from "node-gyp-build";
 import type { AskAnswer, LinkState, OwnIntent, ResponderEvent, ResponderStats } from "../ports.js";
 
 /** What an engine can be told beside its defaults. */
@@ -92,8 +92,6 @@ interface Addon {
   executeWithoutCapabilities(): string;
 }
 
-const require = createRequire(import.meta.url);
-const load = require("node-gyp-build") as (folder: string) => unknown;
 const addon = load(fileURLToPath(new URL("../../native/", import.meta.url))) as Addon;
 
 /** CLOCK_BOOTTIME in ms, with fractions. */

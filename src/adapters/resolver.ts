@@ -3,8 +3,7 @@
  * thread of libuv's small pool meanwhile; so few at a time, a bound on waiting, one question for the same name, and
  * the latest good answer kept for when there is none. Boundary: names in, addresses out; literals need no question.
  */
-import { lookup } from "node:dns/promises";
-import { isIP, SocketAddress } from "node:net";
+import { canonicalAddress } from "../domain/address.js";
 import type { Endpoint } from "../domain/messages.js";
 import type { Clock } from "../ports.js";
 
@@ -73,7 +72,8 @@ export function createResolver(options: ResolverOptions): Resolver {
 
   return {
     async resolve({ host, port }) {
-      if (isIP(host) !== 0) return [{ host: canonical(host), port }];
+      const address = literal(host);
+      if (address !== null) return [{ host: address, port }];
       let known = names.get(host);
       if (known === undefined) {
         if (names.size >= NAMES_MAX) throw new Error(`${host}: more than ${NAMES_MAX} names to resolve`);
@@ -89,13 +89,18 @@ export function createResolver(options: ResolverOptions): Resolver {
 }
 
 async function systemLookup(name: string): Promise<readonly string[]> {
+  // Most groups name addresses only.
+  const { lookup } = await import("node:dns/promises");
   return (await lookup(name, { all: true, order: "verbatim" })).map((found) => found.address);
 }
 
-/** The form of inet_ntop(3), which is RFC 5952's; a zone (`%eth0`) is left out: it means nothing to others. */
+/** RFC 5952's form, or null if it is a name; a zone (`%eth0`) is left out: it means nothing to others. */
+function literal(text: string): string | null {
+  return canonicalAddress(text.replace(/%.*$/, ""));
+}
+
 function canonical(address: string): string {
-  const bare = address.replace(/%.*$/, "");
-  return new SocketAddress({ address: bare, family: isIP(bare) === 6 ? "ipv6" : "ipv4" }).address;
+  return literal(address) ?? address;
 }
 
 function within(promise: Promise<void>, timeoutMs: number): Promise<boolean> {

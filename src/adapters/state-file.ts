@@ -3,7 +3,6 @@
  * new one. Purpose: what an operator told this host. Boundary: bytes and errno; what it says is the daemon's business.
  */
 import { readFileSync } from "node:fs";
-import { mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 
 const BYTES_MAX = 1024 * 1024;
@@ -30,6 +29,8 @@ export class StateFile {
   /** Rejects with one line that names the file. */
   write(value: unknown): Promise<void> {
     return this.#next(async () => {
+      // Not needed before somebody tells this host something; a start is shorter without.
+      const { mkdir, open, rename } = await import("node:fs/promises");
       const aside = `${this.path}.${process.pid}`;
       await mkdir(dirname(this.path), { recursive: true, mode: 0o755 });
       const file = await open(aside, "w", 0o644);
@@ -44,7 +45,7 @@ export class StateFile {
   }
 
   remove(): Promise<void> {
-    return this.#next(() => rm(this.path, { force: true }));
+    return this.#next(async () => (await import("node:fs/promises")).rm(this.path, { force: true }));
   }
 
   #next(deed: () => Promise<void>): Promise<void> {

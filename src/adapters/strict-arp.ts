@@ -4,7 +4,8 @@
  * remembered in a file before it is changed, so that a crash does not make our value look like the host's own.
  * Boundary: the sysctls of this network namespace. Never touches a value that is strict enough already.
  */
-import { readdir, readFile, readlink, rename, rm, writeFile } from "node:fs/promises";
+import { readdirSync, readFileSync, readlinkSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { setImmediate as turn } from "node:timers/promises";
 import type { StrictArp } from "../ports.js";
 
 export interface StrictArpOptions {
@@ -30,6 +31,12 @@ const STRICT: Readonly<Record<Key, ReadonlySet<number>>> = {
   arp_announce: new Set([2]),
 };
 const KEYS: readonly Key[] = ["arp_ignore", "arp_announce"];
+
+/**
+ * /proc and /run are memory: to read there takes microseconds, and by way of libuv's threads a hundred times as long. With so many
+ * interfaces it becomes long enough to let others have their turn.
+ */
+const INTERFACES_A_TURN = 50;
 
 /** A sysctl that is not as it must be. */
 interface Wrong {
@@ -66,10 +73,10 @@ export function createStrictArp(options: StrictArpOptions): StrictArp & StrictAr
       .map((w) => ({ conf: w.conf, key: w.key, original: w.is, ours: WANTED[w.key] }));
     if (fresh.length > 0) {
       // Written down first: between the two a crash leaves a record of a change that was not made, which does no harm.
-      await state.save([...changes, ...fresh]);
+      state.save([...changes, ...fresh]);
       changes = [...changes, ...fresh];
     }
-    for (const w of wrong) await sysctls.write(w.conf, w.key, WANTED[w.key]);
+    for (const w of wrong) sysctls.write(w.conf, w.key, WANTED[w.key]);
     return wrong.map((w) => `${name(w.conf, w.key)}: ${w.is} -> ${WANTED[w.key]}`);
   };
 
@@ -84,8 +91,8 @@ export function createStrictArp(options: StrictArpOptions): StrictArp & StrictAr
     for (const change of changes) {
       try {
         // Someone else's value, or an interface that is gone, is none of our business any more.
-        if ((await sysctls.read(change.conf, change.key)) !== change.ours) continue;
-        await sysctls.write(change.conf, change.key, change.original);
+        if (sysctls.read(change.conf, change.key) !== change.ours) continue;
+        sysctls.write(change.conf, change.key, change.original);
       } catch (error) {
         kept.push(change);
         failures.push(error instanceof Error ? error.message : String(error));
@@ -94,7 +101,7 @@ export function createStrictArp(options: StrictArpOptions): StrictArp & StrictAr
     changes = kept;
     // What could not be put back stays on record, for the next run's end.
     if (failures.length > 0) throw new Error(failures.join("; "));
-    if (options.mode === "manage") await state.remove();
+    if (options.mode === "manage") state.remove();
   };
 
   return {
@@ -104,7 +111,7 @@ export function createStrictArp(options: StrictArpOptions): StrictArp & StrictAr
     async start() {
       if (options.mode === "ignore") return [];
       if (options.mode === "manage") {
-        changes = await state.load();
+        changes = state.load();
         try {
           return await repair();
         } catch (error) {
@@ -124,7 +131,7 @@ export function createStrictArp(options: StrictArpOptions): StrictArp & StrictAr
     },
     restore,
     async restoreLeft() {
-      changes = await state.load();
+      changes = state.load();
       const left = changes.map((c) => `${name(c.conf, c.key)}: ${c.ours} -> ${c.original}`);
       await restore();
       return left;
@@ -154,15 +161,16 @@ class Sysctls {
 
   async wrong(): Promise<Wrong[]> {
     const found: Wrong[] = [];
-    const interfaces = (await readdir(this.#root)).filter((conf) => conf !== "all" && conf !== "default");
+    const interfaces = readdirSync(this.#root).filter((conf) => conf !== "all" && conf !== "default");
     for (const key of KEYS) {
-      const all = await this.read("all", key);
+      const all = this.read("all", key);
       if (all === null) throw new Error(`${this.#path("all", key)} cannot be read: is /proc mounted?`);
       const fits = STRICT[key].has(all);
       if (!fits) found.push({ conf: "all", key, is: all });
       const base = fits ? all : WANTED[key];
-      for (const conf of interfaces) {
-        const own = await this.read(conf, key);
+      for (const [index, conf] of interfaces.entries()) {
+        if (index % INTERFACES_A_TURN === INTERFACES_A_TURN - 1) await turn();
+        const own = this.read(conf, key);
         if (own !== null && own > base && !STRICT[key].has(own)) found.push({ conf, key, is: own });
       }
     }
@@ -170,18 +178,18 @@ class Sysctls {
   }
 
   /** null: no such interface (it may vanish at any time). */
-  async read(conf: string, key: Key): Promise<number | null> {
+  read(conf: string, key: Key): number | null {
     try {
-      return Number.parseInt(await readFile(this.#path(conf, key), "ascii"), 10);
+      return Number.parseInt(readFileSync(this.#path(conf, key), "ascii"), 10);
     } catch (error) {
       if (isErrno(error, "ENOENT") || isErrno(error, "ENODEV")) return null;
       throw error;
     }
   }
 
-  async write(conf: string, key: Key, value: number): Promise<void> {
+  write(conf: string, key: Key, value: number): void {
     try {
-      await writeFile(this.#path(conf, key), `${value}\n`, { flag: "r+" });
+      writeFileSync(this.#path(conf, key), `${value}\n`, { flag: "r+" });
     } catch (error) {
       if (conf !== "all" && isErrno(error, "ENOENT")) return;
       const errno = (error as NodeJS.ErrnoException).code ?? String(error);
@@ -208,33 +216,41 @@ class StateFile {
     this.#procRoot = procRoot;
   }
 
-  async load(): Promise<Change[]> {
+  load(): Change[] {
     let parsed: unknown;
     try {
-      parsed = JSON.parse(await readFile(this.#path, "utf8"));
+      parsed = JSON.parse(readFileSync(this.#path, "utf8"));
     } catch {
       // Absent at a first start; unreadable only by someone's hand, and then there is nothing to go by.
       return [];
     }
     if (typeof parsed !== "object" || parsed === null || !("where" in parsed) || !("changes" in parsed)) return [];
-    if (parsed.where !== (await this.#where()) || !Array.isArray(parsed.changes)) return [];
+    if (parsed.where !== this.#where() || !Array.isArray(parsed.changes)) return [];
     return parsed.changes.filter(isChange);
   }
 
-  async save(changes: readonly Change[]): Promise<void> {
+  save(changes: readonly Change[]): void {
     const temporary = `${this.#path}.new`;
-    await writeFile(temporary, `${JSON.stringify({ where: await this.#where(), changes })}\n`, { mode: 0o644 });
-    await rename(temporary, this.#path);
+    writeFileSync(temporary, `${JSON.stringify({ where: this.#where(), changes })}\n`, { mode: 0o644 });
+    renameSync(temporary, this.#path);
   }
 
-  async remove(): Promise<void> {
-    await rm(this.#path, { force: true });
+  remove(): void {
+    rmSync(this.#path, { force: true });
   }
 
-  async #where(): Promise<string> {
-    const boot = await readFile(`${this.#procRoot}/sys/kernel/random/boot_id`, "ascii").catch(() => "");
-    const namespace = await readlink(`${this.#procRoot}/self/ns/net`).catch(() => "");
+  #where(): string {
+    const boot = orEmpty(() => readFileSync(`${this.#procRoot}/sys/kernel/random/boot_id`, "ascii"));
+    const namespace = orEmpty(() => readlinkSync(`${this.#procRoot}/self/ns/net`));
     return `${boot.trim()} ${namespace}`;
+  }
+}
+
+function orEmpty(read: () => string): string {
+  try {
+    return read();
+  } catch {
+    return "";
   }
 }
 

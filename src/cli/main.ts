@@ -1,31 +1,45 @@
-#!/usr/bin/env -S node --single-threaded-gc
 /**
  * The command line of vipd: finds the command, turns wrong usage into 64 with a hint, and an exit code into the process's.
  * Boundary: what a command does lies in its own file, and is imported when it runs.
  */
 import { Command, CommanderError } from "commander";
-import { addCheck } from "./check.js";
 import { complain, EXIT } from "./common.js";
-import { addCompletion } from "./completion.js";
-import { addDoctor } from "./doctor.js";
-import { addDrain, addResume } from "./drain.js";
-import { addEvents } from "./events.js";
-import { addExplain } from "./explain.js";
-import { addFreeze, addThaw } from "./freeze.js";
-import { addInit } from "./init.js";
-import { addKeygen } from "./keygen.js";
-import { addMan } from "./man.js";
-import { addMove, addRebalance } from "./move.js";
-import { addReload } from "./reload.js";
-import { addRun } from "./run.js";
-import { addSchema } from "./schema.js";
-import { addMembers, addStatus, addVips } from "./status.js";
-import { addSweep } from "./sweep.js";
-import { addVerify } from "./verify.js";
-import { addVersion, readVersion } from "./version.js";
+import { readVersion } from "./version.js";
 
-/** Commands set process.exitCode. */
-function buildProgram(): Command {
+type Add = (program: Command) => void;
+
+/** In the order of the help. */
+const COMMANDS: Readonly<Record<string, () => Promise<Add>>> = {
+  init: async () => (await import("./init.js")).addInit,
+  run: async () => (await import("./run.js")).addRun,
+  check: async () => (await import("./check.js")).addCheck,
+  doctor: async () => (await import("./doctor.js")).addDoctor,
+  status: async () => (await import("./status.js")).addStatus,
+  members: async () => (await import("./status.js")).addMembers,
+  vips: async () => (await import("./status.js")).addVips,
+  events: async () => (await import("./events.js")).addEvents,
+  explain: async () => (await import("./explain.js")).addExplain,
+  verify: async () => (await import("./verify.js")).addVerify,
+  drain: async () => (await import("./drain.js")).addDrain,
+  resume: async () => (await import("./drain.js")).addResume,
+  reload: async () => (await import("./reload.js")).addReload,
+  rebalance: async () => (await import("./move.js")).addRebalance,
+  move: async () => (await import("./move.js")).addMove,
+  freeze: async () => (await import("./freeze.js")).addFreeze,
+  thaw: async () => (await import("./freeze.js")).addThaw,
+  sweep: async () => (await import("./sweep.js")).addSweep,
+  keygen: async () => (await import("./keygen.js")).addKeygen,
+  schema: async () => (await import("./schema.js")).addSchema,
+  completion: async () => (await import("./completion.js")).addCompletion,
+  man: async () => (await import("./man.js")).addMan,
+  version: async () => (await import("./version.js")).addVersion,
+};
+
+/** These tell of all the others. */
+const NEEDS_ALL: ReadonlySet<string> = new Set(["completion", "man"]);
+
+/** With the wanted command alone, where there is such a one. Commands set process.exitCode. */
+async function buildProgram(wanted: string | undefined): Promise<Command> {
   const program = new Command("vipd")
     .description(
       "Virtual IPs for a group of bare-metal Linux hosts: each VIP is answered for by exactly one of them, and by another one within a second when that host dies.",
@@ -50,36 +64,26 @@ First steps
 
 Exit codes: 0 well, 2 configuration refused, 64 wrong usage; others with each command's --help.`,
     );
-  const working = [addDrain, addResume, addReload, addRebalance, addMove, addFreeze, addThaw];
-  for (const add of [
-    addInit,
-    addRun,
-    addCheck,
-    addDoctor,
-    addStatus,
-    addMembers,
-    addVips,
-    addEvents,
-    addExplain,
-    addVerify,
-    ...working,
-    addSweep,
-    addKeygen,
-    addSchema,
-  ])
-    add(program);
-  for (const add of [addCompletion, addMan, addVersion]) add(program);
+  // The rest would have to be evaluated first; whoever asks for help, or for what is no command, gets to know them all.
+  const alone = wanted !== undefined && Object.hasOwn(COMMANDS, wanted) && !NEEDS_ALL.has(wanted);
+  for (const name of alone ? [wanted] : Object.keys(COMMANDS)) (await COMMANDS[name]!())(program);
   for (const command of [program, ...program.commands]) command.exitOverride();
   return program;
 }
 
-async function main(): Promise<void> {
-  // `vipd status | head` closes our output early: that is no mistake.
+/** `vipd status | head` closes our output early: that is no mistake. */
+function endWithReader(): void {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") process.exit(process.exitCode ?? 0);
     throw error;
   });
-  const program = buildProgram();
+}
+
+async function main(): Promise<void> {
+  const wanted = process.argv[2];
+  // To open standard output takes loading; the daemon writes to it in its own way.
+  if (wanted !== "run") endWithReader();
+  const program = await buildProgram(wanted);
   if (process.argv.length <= 2) {
     program.outputHelp({ error: true });
     process.exitCode = EXIT.usage;
@@ -97,4 +101,4 @@ async function main(): Promise<void> {
   }
 }
 
-await main();
+void main();

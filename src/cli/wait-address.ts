@@ -3,7 +3,7 @@
  * as soon as it can. Purpose: no crash and restart every other second meanwhile, and a status line that says what is missing.
  * Boundary: asks the kernel whether the address can be bound (one that is being verified cannot); judges nothing else.
  */
-import { createSocket } from "node:dgram";
+import { createServer } from "node:net";
 import { NoAddressYet, resolveBind } from "../adapters/interfaces.js";
 import { hostInterfaces } from "../adapters/native.js";
 import type { Config } from "../config/types.js";
@@ -25,11 +25,8 @@ export async function missingAddress(config: Config): Promise<string | null> {
 /** On any free port: whether ours is free is another question. */
 function canBind(host: string): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = createSocket(host.includes(":") ? "udp6" : "udp4");
-    socket.once("error", (error: NodeJS.ErrnoException) => {
-      socket.close();
-      resolve(error.code !== "EADDRNOTAVAIL");
-    });
-    socket.bind({ address: host, port: 0, exclusive: true }, () => socket.close(() => resolve(true)));
+    const server = createServer();
+    server.once("error", (error: NodeJS.ErrnoException) => resolve(error.code !== "EADDRNOTAVAIL"));
+    server.listen({ host, port: 0, exclusive: true }, () => server.close(() => resolve(true)));
   });
 }

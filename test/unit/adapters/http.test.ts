@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type ControlHandler, createHttp, type Http, type HttpOptions } from "../../../src/adapters/http.js";
 import { createEventFeed, type EventFeed } from "../../../src/adapters/http-events.js";
 import { isHostAllowed } from "../../../src/adapters/http-guard.js";
-import { PAGE, PAGE_CSP } from "../../../src/adapters/http-page.js";
+import { PAGE, pageCsp } from "../../../src/adapters/http-page.js";
 import { renderStatus } from "../../../src/adapters/http-view.js";
 import type { Clock, StatusSnapshot } from "../../../src/ports.js";
 import { snapshot, vips } from "./http-rig.js";
@@ -443,8 +443,8 @@ describe("the page", () => {
 
   test("loads nothing from elsewhere, and its policy allows its own style and script only", async () => {
     const answer = await ask("/");
-    expect(answer.headers["content-security-policy"]).toBe(PAGE_CSP);
-    expect(PAGE_CSP).not.toContain("unsafe");
+    expect(answer.headers["content-security-policy"]).toBe(pageCsp());
+    expect(pageCsp()).not.toContain("unsafe");
     const html = PAGE.toString();
     expect(html.match(/<script>/g)).toHaveLength(1);
     expect(html).not.toMatch(/\s(on\w+|style|src)=/);

@@ -10,7 +10,11 @@ describe("a storm of log lines", () => {
   beforeEach(() => {
     vi.useFakeTimers();
     told.length = 0;
-    storms = new LogStorms((...line) => told.push(line));
+    storms = new LogStorms(
+      (...line) => told.push(line),
+      STORM_LINES,
+      () => performance.now(),
+    );
   });
   afterEach(() => vi.useRealTimers());
 
