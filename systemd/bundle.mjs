@@ -65,6 +65,8 @@ async function commandLine() {
     outfile: "dist/cli/vipd.js",
     write: false,
     format: "cjs",
+    // A script has no import(): what is left of it, of Node's own modules, becomes require().
+    supported: { "dynamic-import": false },
     define: { "import.meta.url": "bundleUrl", "import.meta.resolve": "undefined" },
     plugins: [lazy],
     banner: { js: FUNCTION },
