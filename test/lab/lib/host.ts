@@ -9,7 +9,7 @@ import * as path from "node:path";
 import type { StatusSnapshot } from "../../../src/ports.js";
 import type { Lab } from "./lab.js";
 import type { Exit, LabProcess } from "./processes.js";
-import { GiveUp, ROOT, sh, until } from "./shell.js";
+import { GiveUp, ROOT, sh, until, YARDSTICK_NODE } from "./shell.js";
 
 export const SERVER_PORT = 8080;
 /** The daemon's program; VIPD_LAB_MAIN runs the lab against another build, an installed one for instance. */
@@ -213,7 +213,7 @@ export class LabHost {
   /** A server on UDP and HTTP that answers with the host's name, on every address that the host accepts. */
   async startServer(): Promise<void> {
     const logFile = path.join(this.dir, "server.log");
-    const argv = [process.execPath, path.join(LIB, "echo-server.mjs"), this.name, String(SERVER_PORT)];
+    const argv = [...YARDSTICK_NODE, path.join(LIB, "echo-server.mjs"), this.name, String(SERVER_PORT)];
     const server = this.lab.processes.spawn({
       namespace: this.namespace,
       argv,

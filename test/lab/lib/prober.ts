@@ -6,7 +6,7 @@ import * as path from "node:path";
 import { SERVER_PORT } from "./host.js";
 import type { Lab } from "./lab.js";
 import type { LabProcess } from "./processes.js";
-import { ROOT } from "./shell.js";
+import { ROOT, YARDSTICK_NODE } from "./shell.js";
 
 export interface Gap {
   readonly fromMs: number;
@@ -59,7 +59,7 @@ export class Prober {
     const { lab, namespace, targets, intervalMs, httpMs = 0, via = [] } = options;
     const script = path.join(ROOT, "test/lab/lib/prober.mjs");
     const told = JSON.stringify({ port: SERVER_PORT, targets, intervalMs, httpMs });
-    const argv = [...via, process.execPath, script, told];
+    const argv = [...via, ...YARDSTICK_NODE, script, told];
     const prober = lab.processes.spawn({ namespace, argv, logFile: path.join(lab.dir, "prober.log"), ipc: true });
     await message(prober, "ready");
     return new Prober(prober);

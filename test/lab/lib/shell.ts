@@ -8,6 +8,11 @@ import { fileURLToPath } from "node:url";
 
 /** The project's root. */
 export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../..");
+/**
+ * Node for what measures: it may run in real time, where a main thread that waits for its collector's helpers never lets them
+ * run (ARCHITECTURE.md tells it of the daemon).
+ */
+export const YARDSTICK_NODE: readonly string[] = [process.execPath, "--single-threaded-gc"];
 
 /** Wall time in ms with fractions: the clock of tcpdump's stamps. */
 export function nowMs(): number {

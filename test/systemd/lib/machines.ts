@@ -10,7 +10,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import type { ProbeReport } from "../../lab/lib/prober.js";
-import { type Ran, ROOT, run, sh, shQuiet, sleep } from "../../lab/lib/shell.js";
+import { type Ran, ROOT, run, sh, shQuiet, sleep, YARDSTICK_NODE } from "../../lab/lib/shell.js";
 import { type Debian, rootOf } from "./roots.js";
 
 /** What the machines are called, and where they live: hosts from .11 on, the VIP at .100. */
@@ -300,7 +300,7 @@ export class Cluster {
       "exec",
       machine.namespace,
       ...YARDSTICK,
-      process.execPath,
+      ...YARDSTICK_NODE,
       script,
       machine.name,
       String(ECHO_PORT),
@@ -312,7 +312,7 @@ export class Cluster {
   async measure(deed: () => Promise<unknown>, afterMs = 1500): Promise<ProbeReport> {
     const script = path.join(ROOT, "test/lab/lib/prober.mjs");
     const told = JSON.stringify({ port: ECHO_PORT, targets: [this.vip], intervalMs: 2 });
-    const argv = ["netns", "exec", `${this.prefix}-client`, ...YARDSTICK, process.execPath, script, told];
+    const argv = ["netns", "exec", `${this.prefix}-client`, ...YARDSTICK, ...YARDSTICK_NODE, script, told];
     const prober = spawn("ip", argv, { stdio: ["ignore", "ignore", "ignore", "ipc"] });
     try {
       await heard(prober, "ready");
