@@ -69,7 +69,8 @@ export default defineConfig({
       {
         test: {
           name: "soak",
-          include: [...SOAK, "test/chaos/**/*.test.ts"],
+          include: [...SOAK, "test/chaos/**/*.test.ts", "test/lab/broken-owner.test.ts"],
+          env: { VIPD_LAB_FREEZE_MS: "30000" },
           environment: "node",
           pool: "forks",
           fileParallelism: false,

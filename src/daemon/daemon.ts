@@ -10,19 +10,16 @@ import { createAlarm, createClock } from "../adapters/clock.js";
 import { MemberlistTransport, transportPacketBudget } from "../adapters/gossip-transport.js";
 import { createHttp, type Http } from "../adapters/http.js";
 import { createEventFeed, type EventFeed } from "../adapters/http-events.js";
-import { resolveBind } from "../adapters/interfaces.js";
 import { createLog } from "../adapters/log.js";
 import { createLoopLag, createMetrics } from "../adapters/metrics.js";
-import { hostInterfaces } from "../adapters/native.js";
 import { createResolver } from "../adapters/resolver.js";
 import { createPacedResponder } from "../adapters/responder.js";
 import { createRunDir, type RunDir } from "../adapters/run-dir.js";
 import { createServiceManager } from "../adapters/service-manager.js";
 import { createStrictArp } from "../adapters/strict-arp.js";
-import { formatProblem, loadKeys } from "../config/load.js";
-import type { Config } from "../config/types.js";
-import type { GroupSettings, OwnershipEvent } from "../domain/group/types.js";
-import { type Endpoint, formatEndpoint } from "../domain/messages.js";
+import { loadKeys } from "../config/load.js";
+import type { OwnershipEvent } from "../domain/group/types.js";
+import { formatEndpoint } from "../domain/messages.js";
 import type {
   AddressHolder,
   Clock,
@@ -33,21 +30,20 @@ import type {
   StatusSnapshot,
 } from "../ports.js";
 import { decodeFacts, encodeFacts, measure } from "../wire/index.js";
+import { Configuration } from "./configuration.js";
 import { controlHandlers, type ReloadOutcome } from "./control.js";
 import { Engine, reasonOf } from "./engine.js";
 import { Memory } from "./memory.js";
-import { NO_ADDRESSES, silenced, watching } from "./observer.js";
+import { NO_ADDRESSES, silenced } from "./observer.js";
 import { Paths } from "./paths.js";
 import { Programs } from "./programs.js";
 import type { RunOptions } from "./run.js";
 import { Seeds } from "./seeds.js";
-import { hasAuto, interfacesOf, needsRestart, servicePaths, settingsOf } from "./settings.js";
+import { interfacesOf } from "./settings.js";
 import { explainVip, instanceText, takeSnapshot } from "./snapshot.js";
 import { StrictArpGuard } from "./strict-arp-guard.js";
 import { membershipCounters, Tally } from "./tally.js";
 
-/** Interfaces and their addresses change in bursts. */
-const HOST_CHANGED_AFTER_MS = 100;
 /** A stop hands over within this; then it goes, whoever has not taken over. */
 const HAND_OVER_MAX_MS = 5000;
 const GOODBYE_MAX_MS = 500;
@@ -57,6 +53,7 @@ const STRICT_ARP_CHECK_MS = 10_000;
 
 export class Daemon {
   readonly #options: RunOptions;
+  readonly #configuration: Configuration;
   readonly #instance = randomInt(1, 0xffff_ffff);
   readonly #log: Log;
   readonly #clock: Clock;
@@ -70,20 +67,13 @@ export class Daemon {
   readonly #http: Http;
   readonly #feed: EventFeed;
   readonly #seeds: Seeds;
-  readonly #bind: Endpoint;
   readonly #paths: Paths;
-  #places: ReadonlyMap<string, string>;
   readonly #memory: Memory;
   readonly #programs: Programs;
-  #reloading: Promise<unknown> = Promise.resolve();
   /** Undone in reverse order at the end, or when the start fails half-way. */
   readonly #undo: (() => Promise<void>)[] = [];
   #leftOnLo = false;
-  #config: Config;
-  #settings: GroupSettings;
-  #hostTimer: NodeJS.Timeout | undefined;
   #timers: NodeJS.Timeout[] = [];
-  #ending = false;
   readonly #loopLag = createLoopLag();
   readonly #tally: Tally;
 
@@ -91,11 +81,18 @@ export class Daemon {
   constructor(options: RunOptions) {
     this.#options = options;
     const { observe } = options;
-    const config = observe ? watching(options.config) : options.config;
-    this.#config = config;
-    this.#log = createLog({ level: config.log.level });
+    this.#log = createLog({ level: options.config.log.level });
     this.#clock = createClock();
     this.#service = createServiceManager();
+    this.#configuration = new Configuration(options, this.#log, this.#service, () => ({
+      engine: this.#engine,
+      transport: this.#transport,
+      responder: this.#responder,
+      programs: this.#programs,
+      seeds: this.#seeds,
+      strictArp: this.#strictArp,
+    }));
+    const { config, bind } = this.#configuration;
     this.#runDir = createRunDir({ socket: config.status.socket });
     this.#memory = new Memory({ node: config.node.name, runDir: this.#runDir, log: this.#log });
     const mode = observe ? "ignore" : config.strictArp;
@@ -104,13 +101,10 @@ export class Daemon {
     const responder = createPacedResponder(config.announce);
     this.#responder = observe ? silenced(responder) : responder;
     this.#tally = new Tally({ responder: this.#responder, log: this.#log, strictArp: this.#strictArp });
-    this.#settings = settingsOf(config, hostInterfaces());
     this.#holder = observe ? NO_ADDRESSES : createAddressHolder();
-    const vips = config.vips.flatMap((vip) => vip.addresses);
-    this.#bind = resolveBind(config.gossip.bind, { interfaces: interfacesOf(this.#settings), vips });
     const keys = loadKeys(config);
     const { label } = config.gossip;
-    this.#transport = new MemberlistTransport({ bind: this.#bind, keys, label, log: this.#log });
+    this.#transport = new MemberlistTransport({ bind, keys, label, log: this.#log });
     this.#feed = createEventFeed({ clock: this.#clock, instance: instanceText(this.#instance), historyMax: 1000 });
     this.#seeds = new Seeds({
       resolver: createResolver({ clock: this.#clock }),
@@ -123,14 +117,13 @@ export class Daemon {
         clock: this.#clock,
         responder: this.#responder,
         random: randomUniform,
-        interfaces: (group) => this.#settings.groups.find((one) => one.name === group)?.interfaces ?? [],
+        interfaces: (group) => this.#configuration.settings.groups.find((one) => one.name === group)?.interfaces ?? [],
         engine: () => this.#engine,
         onEvent: (event) => this.#onEvent(event),
       },
       config,
     );
     this.#engine = this.#makeEngine(keys);
-    this.#places = servicePaths(this.#settings, this.#bind.host, hostInterfaces());
     this.#paths = new Paths({
       name: config.node.name,
       responder: this.#responder,
@@ -138,14 +131,14 @@ export class Daemon {
       random: randomUniform,
       members: () => this.#engine.group.members(),
       facts: (member) => this.#engine.group.facts(member),
-      places: () => this.#places,
+      places: () => this.#configuration.places,
       onPath: (name, reached) => this.#engine.turn({ kind: "path", interface: name, reached }),
     });
     this.#http = this.#makeHttp();
   }
 
   #makeEngine(keys: readonly Uint8Array[] | null): Engine {
-    const config = this.#config;
+    const { config, bind, settings } = this.#configuration;
     return new Engine(
       {
         clock: this.#clock,
@@ -155,15 +148,15 @@ export class Daemon {
         holder: this.#holder,
         log: this.#log,
         onEvent: (event) => this.#onEvent(event),
-        onHostChanged: () => this.#hostChanged(),
+        onHostChanged: () => this.#configuration.hostChanged(),
         onLate: (ms) => this.#loopLag.record(ms),
       },
       {
         name: config.node.name,
-        address: config.gossip.advertise ?? this.#bind,
+        address: config.gossip.advertise ?? bind,
         instance: this.#instance,
         profile: config.gossip.timing,
-        settings: this.#settings,
+        settings,
         seeds: [],
         aloneAfterMs: config.gossip.aloneAfterMs,
         codec: { encode: encodeFacts, decode: decodeFacts },
@@ -177,7 +170,7 @@ export class Daemon {
   }
 
   #makeHttp(): Http {
-    const { status } = this.#config;
+    const { status } = this.#configuration.config;
     return createHttp({
       listen: status.listen,
       socket: status.socket,
@@ -209,7 +202,7 @@ export class Daemon {
 
   /** Everything is live when it resolves. Throws one line that says what to do. */
   async start(): Promise<void> {
-    const config = this.#config;
+    const { config, bind } = this.#configuration;
     for (const warning of this.#options.warnings) {
       this.#log.write("warn", "config.warning", { path: warning.path }, `${warning.path}: ${warning.message}`);
     }
@@ -228,7 +221,7 @@ export class Daemon {
       this.#log.write("warn", "vip.swept", { addresses: swept }, text);
     }
     this.#undo.push(() => this.#dropHeld());
-    this.#responder.setInterfaces(interfacesOf(this.#settings));
+    this.#responder.setInterfaces(interfacesOf(this.#configuration.settings));
     for (const link of this.#responder.links()) this.#engine.responderEvents([{ kind: "link", link }]);
     await this.#transport.start(this.#engine.gossipHandlers());
     this.#undo.push(() => this.#transport.stop());
@@ -245,9 +238,9 @@ export class Daemon {
     if (this.#service.watchdogMs !== null) this.#every(this.#service.watchdogMs, () => this.#feedWatchdog());
     const vips = config.vips.reduce((sum, vip) => sum + vip.addresses.length, 0);
     const how = this.#options.observe ? "only watches, " : "";
-    const text = `${config.node.name} ${how}is up on ${formatEndpoint(this.#bind)}: ${counted(vips, "VIP")} in ${counted(config.vips.length, "group")}`;
+    const text = `${config.node.name} ${how}is up on ${formatEndpoint(bind)}: ${counted(vips, "VIP")} in ${counted(config.vips.length, "group")}`;
     const { version } = this.#options;
-    this.#log.write("info", "daemon.up", { version, bind: formatEndpoint(this.#bind), vips }, text);
+    this.#log.write("info", "daemon.up", { version, bind: formatEndpoint(bind), vips }, text);
     this.#service.ready(text);
   }
 
@@ -280,72 +273,9 @@ export class Daemon {
     await this.#log.flush();
   }
 
-  /** SIGHUP or `vipd reload`, one after the other: a file that is refused changes nothing, and every problem is said. */
+  /** SIGHUP or `vipd reload`. */
   reload(): Promise<ReloadOutcome> {
-    const done = this.#reloading.then(() => this.#reload());
-    this.#reloading = done.catch(() => {});
-    return done;
-  }
-
-  async #reload(): Promise<ReloadOutcome> {
-    this.#service.reloading();
-    const read = this.#options.reload();
-    if (!read.ok) return this.#refuse(read.problems.map(formatProblem));
-    const loaded = this.#options.observe ? { ...read, config: watching(read.config) } : read;
-    let keys: readonly Uint8Array[] | null;
-    try {
-      keys = loadKeys(loaded.config);
-    } catch (error) {
-      return this.#refuse([reasonOf(error)]);
-    }
-    const stays = needsRestart(this.#config, loaded.config);
-    this.#config = loaded.config;
-    this.#log.setLevel(loaded.config.log.level);
-    if (!stays.includes("gossip.insecure")) this.#transport.setKeys(keys);
-    this.#responder.setAnnounce(loaded.config.announce);
-    this.#programs.configure(loaded.config);
-    this.#reconfigure(settingsOf(loaded.config, hostInterfaces()));
-    await this.#seeds.follow(loaded.config.gossip.join);
-    const text = `configuration reloaded${stays.length === 0 ? "" : `, but ${stays.join(", ")} needs a restart`}`;
-    this.#log.write(stays.length === 0 ? "info" : "warn", "daemon.reloaded", { needsRestart: stays }, text);
-    this.#service.ready(text);
-    return { ok: true, problems: [], needsRestart: stays };
-  }
-
-  #reconfigure(settings: GroupSettings): void {
-    this.#settings = settings;
-    this.#places = servicePaths(settings, this.#bind.host, hostInterfaces());
-    this.#responder.setInterfaces(interfacesOf(settings));
-    this.#engine.turn({ kind: "reconfigure", settings });
-  }
-
-  /** An interface or an address came or went: a new one must be silent, too, and "auto" may mean another one now. */
-  #hostChanged(): void {
-    if (this.#ending) return;
-    this.#hostTimer ??= setTimeout(() => {
-      this.#hostTimer = undefined;
-      void this.#strictArp.check();
-      this.#placeAgain();
-    }, HOST_CHANGED_AFTER_MS);
-  }
-
-  #placeAgain(): void {
-    const settings = settingsOf(this.#config, hostInterfaces());
-    const text = describePlaces(settings);
-    const moved = hasAuto(this.#config) && text !== describePlaces(this.#settings);
-    if (!moved && JSON.stringify(settings.addressOf) === JSON.stringify(this.#settings.addressOf)) return;
-    if (moved) {
-      this.#log.write("info", "interface.auto", { places: text }, `"auto" means another interface now: ${text}`);
-    }
-    this.#reconfigure(settings);
-  }
-
-  #refuse(problems: string[]): ReloadOutcome {
-    for (const problem of problems) this.#log.write("error", "config.refused", { problem }, problem);
-    const text = `reload refused, the old configuration stays: ${problems[0] ?? ""}`;
-    this.#log.write("error", "daemon.reload-refused", { problems: problems.length }, text);
-    this.#service.ready(text);
-    return { ok: false, problems, needsRestart: [] };
+    return this.#configuration.reload();
   }
 
   async #handedOver(): Promise<void> {
@@ -366,8 +296,7 @@ export class Daemon {
   async #undoAll(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
     this.#seeds.stop();
-    clearTimeout(this.#hostTimer);
-    this.#ending = true;
+    this.#configuration.end();
     for (const undo of this.#undo.splice(0).reverse()) {
       await undo().catch((error: unknown) => {
         this.#log.write("error", "daemon.cleanup-failed", {}, reasonOf(error));
@@ -394,6 +323,7 @@ export class Daemon {
   }
 
   #snapshot(): StatusSnapshot {
+    const { config, settings, bind } = this.#configuration;
     const alarms = this.#engine.group.alarms();
     if (this.#strictArp.alarm !== null) alarms.push(this.#strictArp.alarm);
     return takeSnapshot({
@@ -401,14 +331,14 @@ export class Daemon {
       clock: this.#clock,
       version: this.#options.version,
       instance: this.#instance,
-      bind: formatEndpoint(this.#bind),
-      encrypted: !this.#config.gossip.insecure,
+      bind: formatEndpoint(bind),
+      encrypted: !config.gossip.insecure,
       gossip: this.#transport.stats(),
       responder: this.#responder.stats(),
       links: this.#responder.links(),
-      interfaces: interfacesOf(this.#settings),
+      interfaces: interfacesOf(settings),
       strictArp: {
-        mode: this.#config.strictArp,
+        mode: config.strictArp,
         changed: this.#strictArp.changed(),
         repairs: this.#strictArp.repairs,
       },
@@ -436,10 +366,4 @@ function counted(count: number, what: string): string {
 
 function randomUniform(): number {
   return randomBytes(4).readUInt32LE() / 2 ** 32;
-}
-
-function describePlaces(settings: GroupSettings): string {
-  return settings.groups
-    .map(({ name, interfaces, waiting }) => `${name}: ${waiting ?? interfaces.join(", ")}`)
-    .join("; ");
 }

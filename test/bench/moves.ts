@@ -1,7 +1,8 @@
 /**
  * `npm run bench:moves`: every kind of planned move, round after round, under a datagram each 2 ms for every VIP and HTTP
- * requests that start by the clock, each on its own connection. Says what was lost and for how long a client got no answer;
- * with `--why`, what became of each datagram that was lost. Boundary: it measures; the laws are tests' business.
+ * requests that start by the clock, each on its own connection. Says by a capture of the switch what was lost and how long a
+ * client waited for an answer, and beside it the client's own count; with `--why`, what became of each datagram that was lost.
+ * Boundary: it measures; the laws are tests' business.
  */
 import * as path from "node:path";
 import { Capture } from "../lab/lib/capture.js";
@@ -9,13 +10,15 @@ import { fates } from "../lab/lib/fate.js";
 import type { LabHost, RawConfig } from "../lab/lib/host.js";
 import { MAIN } from "../lab/lib/host.js";
 import { Lab } from "../lab/lib/lab.js";
+import { type Losses, lossesNow, lossesSince } from "../lab/lib/losses.js";
 import type { ProbeReport } from "../lab/lib/prober.js";
-import { run, sh, sleep } from "../lab/lib/shell.js";
+import { refused, served } from "../lab/lib/served.js";
+import { nowMs, run, sh, sleep } from "../lab/lib/shell.js";
 import { readFlags, scheduled, writeResult } from "./rig.js";
 
 const USAGE = `usage: npm run bench:moves [-- --times=20 --hosts=3 --kinds=drain,resume,stop,failback,move,reload,check --normal --why]
   --normal  normal priority instead of the unit's real-time scheduling
-  --why     capture the traffic, and say what became of each lost datagram
+  --why     what became of each lost datagram, and what the hosts logged then
 `;
 const DATAGRAM_MS = 2;
 const HTTP_MS = 50;
@@ -26,14 +29,28 @@ const AFTER_MS = 2500;
 
 interface Round {
   readonly kind: string;
+  /** On the wire: asked and not answered. */
   readonly lost: number;
   readonly sent: number;
+  /** On the wire: the longest time that a question waited for the next answer. */
+  readonly waitMs: number;
+  readonly waitOf: string;
+  /** Of VIPs whose answers came from another host then: how many changed, and the longest wait at the change. */
+  readonly changed: number;
+  readonly changeMs: number;
   readonly httpSent: number;
   readonly httpFailed: readonly string[];
+  /** Of connections that were opened at another host. */
+  readonly resetsMoved: number;
+  /** Of connections that the resetting host was asked for itself. */
+  readonly resetsNew: number;
   readonly httpSlowestMs: number;
-  readonly gapMs: number;
-  /** How late the client was itself. */
+  /** The client's own count, and how late it was itself. */
+  readonly clientLost: number;
+  readonly clientGapMs: number;
   readonly clientLateMs: number;
+  /** Where it was lost: by a host that did not accept it (the daemon's), or on the yardstick's own way. */
+  readonly losses: Losses;
   readonly why: readonly string[];
 }
 
@@ -92,28 +109,40 @@ function deeds(realTime: boolean): readonly Deed[] {
 }
 
 async function round(lab: Lab, deed: Deed, host: LabHost, why: boolean): Promise<Round> {
-  const capture = why ? await Capture.start(lab, { traffic: true }) : null;
+  const capture = await Capture.start(lab, { traffic: true });
   const prober = await lab.client.probe(lab.vips, DATAGRAM_MS, { via: YARDSTICK });
   // A process of its own: a connection costs more than all the datagrams of an interval.
   const browser = await lab.client.probe(lab.vips, 0, { httpMs: HTTP_MS });
   await sleep(1000);
   prober.mark();
+  const counted = lossesNow(lab);
+  const fromMs = nowMs();
   await deed.run(lab, host);
   await sleep(AFTER_MS);
   const [reports, pages] = await Promise.all([prober.stop(), browser.stop()]);
-  const frames = (await capture?.stop()) ?? [];
-  const sum = (of: (report: ProbeReport) => number) => reports.reduce((total, report) => total + of(report), 0);
-  const most = (of: (report: ProbeReport) => number) => Math.max(...reports.map(of));
+  const losses = lossesSince(lab, counted);
+  const frames = await capture.stop();
+  const flows = served(frames, lab.vips, fromMs);
+  const longest = flows.reduce((a, b) => (b.waitMs > a.waitMs ? b : a));
+  const resets = refused(frames, lab.vips);
   const http = pages.map((page) => ({ target: page.target, ...page.http }));
   return {
     kind: deed.kind,
-    lost: sum((report) => report.lost),
-    sent: sum((report) => report.sent),
+    lost: flows.reduce((total, flow) => total + flow.lost, 0),
+    sent: flows.reduce((total, flow) => total + flow.asked, 0),
+    waitMs: longest.waitMs,
+    waitOf: longest.target,
+    changed: flows.filter((flow) => flow.changeMs !== null).length,
+    changeMs: Math.max(0, ...flows.map((flow) => flow.changeMs ?? 0)),
     httpSent: http.reduce((total, one) => total + one.sent, 0),
     httpFailed: http.flatMap((one) => one.failed.map((failed) => `${one.target}: ${failed.reason}`)),
+    resetsMoved: resets.filter(({ kind }) => kind === "moved").length,
+    resetsNew: resets.filter(({ kind }) => kind === "new").length,
     httpSlowestMs: Math.max(...http.map((one) => one.slowestMs)),
-    gapMs: most((report) => report.maxGap.lengthMs),
-    clientLateMs: most((report) => report.lateMs),
+    clientLost: reports.reduce((total, report) => total + report.lost, 0),
+    clientGapMs: Math.max(...reports.map((report) => report.maxGap.lengthMs)),
+    clientLateMs: Math.max(...reports.map((report) => report.lateMs)),
+    losses,
     why: why ? [...fates(lab, frames, reports, 4), ...logsOf(lab, reports)] : [],
   };
 }
@@ -137,26 +166,41 @@ function logsOf(lab: Lab, reports: readonly ProbeReport[]): readonly string[] {
   });
 }
 
-function row(kind: string, rounds: readonly Round[]): string {
-  const of = rounds.filter((one) => one.kind === kind);
-  const at = (values: readonly number[], q: number) =>
-    [...values].sort((a, b) => a - b)[Math.floor((values.length - 1) * q)]?.toFixed(1) ?? "-";
-  const sum = (value: (one: Round) => number) => of.reduce((total, one) => total + value(one), 0);
-  const gaps = of.map((one) => one.gapMs);
-  const late = of.map((one) => one.clientLateMs);
-  const cells = [
-    kind.padEnd(9),
-    String(of.length).padStart(6),
-    `${sum((one) => one.lost)} of ${sum((one) => one.sent)}`.padStart(18),
-    `${sum((one) => one.httpFailed.length)} of ${sum((one) => one.httpSent)}`.padStart(14),
-    `${at(gaps, 0.5)} / ${at(gaps, 1)}`.padStart(16),
-    `${at(late, 0.5)} / ${at(late, 1)}`.padStart(14),
-    at(
-      of.map((one) => one.httpSlowestMs),
-      1,
-    ).padStart(12),
-  ];
-  return cells.join("  ");
+const COLUMNS: readonly (readonly [string, (of: readonly Round[]) => string])[] = [
+  ["rounds", (of) => String(of.length)],
+  ["datagrams lost", (of) => `${sum(of, "lost")} of ${sum(of, "sent")}`],
+  ["VIPs moved", (of) => String(sum(of, "changed"))],
+  ["wait at the move, ms (med/max)", (of) => spread(of, "changeMs")],
+  ["longest wait", (of) => spread(of, "waitMs")],
+  ["HTTP failed", (of) => `${of.reduce((total, one) => total + one.httpFailed.length, 0)} of ${sum(of, "httpSent")}`],
+  ["reset: open, new", (of) => `${sum(of, "resetsMoved")}, ${sum(of, "resetsNew")}`],
+  ["refused by hosts", (of) => String(of.reduce((total, one) => total + one.losses.refused, 0))],
+  ["lost in queues", (of) => String(of.reduce((total, { losses }) => total + losses.serverFull + losses.backlog, 0))],
+  ["client: lost", (of) => String(sum(of, "clientLost"))],
+  ["client: gap", (of) => spread(of, "clientGapMs")],
+  ["client: late", (of) => spread(of, "clientLateMs")],
+];
+
+type Figure = { [K in keyof Round]: Round[K] extends number ? K : never }[keyof Round];
+
+function sum(of: readonly Round[], figure: Figure): number {
+  return of.reduce((total, one) => total + one[figure], 0);
+}
+
+/** Median and maximum. */
+function spread(of: readonly Round[], figure: Figure): string {
+  const sorted = of.map((one) => one[figure]).sort((a, b) => a - b);
+  return [0.5, 1].map((q) => sorted[Math.floor((sorted.length - 1) * q)]?.toFixed(1) ?? "-").join(" / ");
+}
+
+function table(kinds: readonly string[], rounds: readonly Round[]): string {
+  const rows = kinds.map((kind) => {
+    const of = rounds.filter((one) => one.kind === kind);
+    return [kind, ...COLUMNS.map(([, cell]) => cell(of))];
+  });
+  const lines = [["kind", ...COLUMNS.map(([title]) => title)], ...rows];
+  const width = lines[0]!.map((_, i) => Math.max(...lines.map((cells) => cells[i]!.length)));
+  return lines.map((cells) => cells.map((cell, i) => cell.padStart(width[i]!)).join("  ")).join("\n");
 }
 
 async function main(): Promise<void> {
@@ -193,10 +237,24 @@ async function main(): Promise<void> {
         if (deed.kind !== "drain" && deed.kind !== "stop") await lab.atRest(30_000, 500);
         const last = rounds.at(-1);
         if (!counted || last === undefined) continue;
-        const { lost, gapMs, clientLateMs, httpFailed, why } = last;
+        const {
+          lost,
+          waitMs,
+          waitOf,
+          changeMs,
+          clientLost,
+          clientGapMs,
+          clientLateMs,
+          httpFailed,
+          resetsNew,
+          losses,
+          why,
+        } = last;
         process.stdout.write(
-          `${i + 1} ${deed.kind} ${host.name}: ${lost} lost, gap ${gapMs.toFixed(1)} ms (client late ${clientLateMs.toFixed(1)} ms), ` +
-            `HTTP failed ${httpFailed.length}${httpFailed.length > 0 ? ` (${httpFailed.join("; ")})` : ""}\n`,
+          `${i + 1} ${deed.kind} ${host.name}: ${lost} lost, longest wait ${waitMs.toFixed(1)} ms (${waitOf}), at the move ${changeMs.toFixed(1)} ms; refused ${losses.refused}, server full ${losses.serverFull}, ` +
+            `queues ${losses.backlog}, stolen ${losses.stolenMs.toFixed(0)} ms; ` +
+            `client: ${clientLost} lost, gap ${clientGapMs.toFixed(1)} ms, late ${clientLateMs.toFixed(1)} ms; ` +
+            `HTTP failed ${httpFailed.length}${resetsNew > 0 ? `, of new connections ${resetsNew}` : ""}\n`,
         );
         for (const line of why) process.stdout.write(`    ${line}\n`);
       }
@@ -204,10 +262,7 @@ async function main(): Promise<void> {
   } finally {
     await lab.destroy();
   }
-  process.stdout.write(
-    `\n${"kind".padEnd(9)}  rounds  ${"datagrams lost".padStart(18)}  ${"HTTP failed".padStart(14)}  ${"gap, ms (med/max)".padStart(16)}  ${"client late".padStart(14)}  ${"HTTP max ms".padStart(12)}\n`,
-  );
-  for (const kind of kinds) process.stdout.write(`${row(kind, rounds)}\n`);
+  process.stdout.write(`\n${table(kinds, rounds)}\n`);
   writeResult("moves", { times, hosts: count, realTime, rounds });
 }
 

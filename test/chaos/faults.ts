@@ -168,6 +168,24 @@ export const FAULTS: readonly Fault[] = [
     },
   },
   {
+    name: "one way, deaf",
+    silenceMs: 2 * TAKEOVER_MS,
+    lastsMs: 4000,
+    begin: (scene) => {
+      const { victim, contender } = scene;
+      const rest = ports(scene).filter(({ port }) => port !== victim.port);
+      contender.lab.switch.cutOneWay(
+        rest.map(({ port }) => port),
+        [victim.port],
+      );
+      const over = spell(scene, "divided", null);
+      return () => {
+        contender.lab.switch.heal();
+        over();
+      };
+    },
+  },
+  {
     name: "network stall",
     silenceMs: STALL_MS + PLANNED_MS,
     lastsMs: 1000,

@@ -6,6 +6,7 @@ import { forbidden, type Voice, voicesOf } from "../lab/lib/capture.js";
 import type { Lab } from "../lab/lib/lab.js";
 import type { Frame } from "../lab/lib/pcap.js";
 import type { ProbeReport } from "../lab/lib/prober.js";
+import { exchanged } from "../lab/lib/served.js";
 import type { Spell } from "./faults.js";
 
 export interface Episode {
@@ -99,15 +100,15 @@ function strangersServe(episode: Episode, voices: readonly Voice[]): string[] {
     announced.set(voice.address, runs);
     if (runs.at(-1)?.mac !== voice.mac) runs.push(voice);
   }
-  for (const frame of frames) {
-    if (frame.kind !== "udp") continue;
-    const owner = announced.get(frame.source)?.findLast((run) => run.atMs <= frame.atMs);
+  for (const { frame, target, isQuestion } of exchanged(frames, lab.vips)) {
+    if (isQuestion) continue;
+    const owner = announced.get(target)?.findLast((run) => run.atMs <= frame.atMs);
     if (owner === undefined || owner.mac === frame.from || frame.atMs - owner.atMs < MOVED_MS) continue;
     if (during(episode, frame.atMs, "divided", HEALED_MS) || during(episode, frame.atMs, "lossy", MOVED_MS)) continue;
-    const slot = `${frame.source} ${frame.from}`;
+    const slot = `${target} ${frame.from}`;
     if (found.has(slot)) continue;
     const afterMs = Math.round(frame.atMs - owner.atMs);
-    found.set(slot, `${lab.nameOfMac(frame.from)} serves ${frame.source}, ${afterMs} ms after ${say(lab, owner)}`);
+    found.set(slot, `${lab.nameOfMac(frame.from)} serves ${target}, ${afterMs} ms after ${say(lab, owner)}`);
   }
   return [...found.values()];
 }

@@ -10,6 +10,11 @@ import { type Frame, readPcap } from "./pcap.js";
 import type { LabProcess } from "./processes.js";
 import { sleep, until } from "./shell.js";
 
+/** Of the lab's gossip: datagrams, and how streams begin and end. */
+const GOSSIP = "udp port 7979 or (tcp port 7979 and tcp[tcpflags] & (tcp-syn|tcp-fin|tcp-rst) != 0)";
+/** SYN or RST; pcap-filter looks into TCP's flags of IPv4 only. */
+const CONNECTIONS = `(tcp port ${SERVER_PORT} and (tcp[tcpflags] & (tcp-syn|tcp-rst) != 0 or ip6[53] & 6 != 0))`;
+
 let counter = 0;
 
 /** A frame that tells others where an address lives. */
@@ -29,13 +34,17 @@ export class Capture {
     readonly file: string,
   ) {}
 
-  /** `traffic`: also the clients' datagrams, their answers and ICMP's errors. */
-  static async start(lab: Lab, { traffic = false }: { traffic?: boolean } = {}): Promise<Capture> {
+  /** `traffic`: also the clients' datagrams, their answers, how connections begin and are reset, and ICMP's errors; `gossip`: the daemons' own. */
+  static async start(lab: Lab, { traffic = false, gossip = false } = {}): Promise<Capture> {
     const file = path.join(lab.dir, `capture-${counter++}.pcap`);
     const voices = "arp or (icmp6 and (ip6[40] = 135 or ip6[40] = 136))";
-    const filter = traffic
-      ? `${voices} or udp port ${SERVER_PORT} or icmp[icmptype] = 3 or (icmp6 and ip6[40] = 1)`
-      : voices;
+    const filter = [
+      voices,
+      ...(traffic
+        ? [`udp port ${SERVER_PORT} or ${CONNECTIONS} or icmp[icmptype] = 3 or (icmp6 and ip6[40] = 1)`]
+        : []),
+      ...(gossip ? [GOSSIP] : []),
+    ].join(" or ");
     const argv = [
       "tcpdump",
       "-i",

@@ -38,9 +38,7 @@ function fate(
   const asked = datagrams.find(
     (one) => one.destination === target && one.sourcePort === by && one.payload === String(seq),
   );
-  const answered = datagrams.find(
-    (one) => one.source === target && one.destinationPort === by && one.payload.startsWith(`${seq}:`),
-  );
+  const answered = datagrams.find((one) => one.destinationPort === by && one.payload.startsWith(`${seq}:`));
   const refused = frames.find(
     (one) => one.kind === "unreachable" && Math.abs(one.atMs - atMs) < 50 && lab.clients.some((c) => c.mac === one.to),
   );

@@ -1,6 +1,6 @@
 /**
  * A reader of capture files (classic pcap, Ethernet) for the frames that the laws are about: ARP, neighbour
- * solicitations and advertisements, and the datagrams of clients. Our own eyes, apart from the product's: it shares no code with the addon.
+ * solicitations and advertisements, and the datagrams and connections of clients. Our own eyes, apart from the product's: it shares no code with the addon.
  * Boundary: bytes in, values out; a cut-off last record is left out.
  */
 
@@ -40,6 +40,20 @@ export type Frame =
       readonly destination: string;
       readonly destinationPort: number;
       readonly payload: string;
+    }
+  | {
+      readonly kind: "tcp";
+      readonly atMs: number;
+      readonly from: string;
+      readonly to: string;
+      readonly source: string;
+      readonly sourcePort: number;
+      readonly destination: string;
+      readonly destinationPort: number;
+      readonly syn: boolean;
+      readonly ack: boolean;
+      readonly fin: boolean;
+      readonly rst: boolean;
     }
   | {
       /** An ICMP error, of either family. */
@@ -88,6 +102,7 @@ function parseFrame(bytes: Buffer, atMs: number): Frame | null {
   if (type === 0x86dd && bytes.length >= 62) {
     const between = { ...ends, source: ipv6(bytes, 22), destination: ipv6(bytes, 38) };
     if (bytes[20] === 17) return parseUdp(bytes, 54, between);
+    if (bytes[20] === 6) return parseTcp(bytes, 54, between);
     if (bytes[20] !== 58) return null;
     if (bytes[54] === 1) return { kind: "unreachable", ...between };
     return bytes.length >= 78 ? parseNeighbour(bytes, ends) : null;
@@ -96,6 +111,7 @@ function parseFrame(bytes: Buffer, atMs: number): Frame | null {
   const between = { ...ends, source: ipv4(bytes, 26), destination: ipv4(bytes, 30) };
   const transport = 14 + (bytes[14]! & 0x0f) * 4;
   if (bytes[23] === 17) return parseUdp(bytes, transport, between);
+  if (bytes[23] === 6) return parseTcp(bytes, transport, between);
   return bytes[23] === 1 && bytes[transport] === 3 ? { kind: "unreachable", ...between } : null;
 }
 
@@ -116,6 +132,21 @@ function parseUdp(bytes: Buffer, at: number, between: Between): Frame | null {
     sourcePort: bytes.readUInt16BE(at),
     destinationPort: bytes.readUInt16BE(at + 2),
     payload: bytes.toString("latin1", at + 8, Math.min(bytes.length, at + bytes.readUInt16BE(at + 4))),
+  };
+}
+
+function parseTcp(bytes: Buffer, at: number, between: Between): Frame | null {
+  if (bytes.length < at + 20) return null;
+  const flags = bytes[at + 13]!;
+  return {
+    kind: "tcp",
+    ...between,
+    sourcePort: bytes.readUInt16BE(at),
+    destinationPort: bytes.readUInt16BE(at + 2),
+    syn: (flags & 0x02) !== 0,
+    ack: (flags & 0x10) !== 0,
+    fin: (flags & 0x01) !== 0,
+    rst: (flags & 0x04) !== 0,
   };
 }
 
