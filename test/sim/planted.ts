@@ -112,7 +112,11 @@ export const PLANTS: Readonly<Record<string, Plant>> = {
   },
   "old evidence silences": {
     changes: [
-      { file: "src/domain/ownership/releasing.ts", from: "if (key.heard.at < lastRoundAt(key, now)) return;", to: "" },
+      {
+        file: "src/domain/ownership/releasing.ts",
+        from: "return heard.at >= lastRoundAt(key, now);",
+        to: "return true;",
+      },
     ],
   },
   "a quorum's lease dated at the ack": {

@@ -54,7 +54,7 @@ describe("what a restart must not forget", () => {
     const orders = give(NO_ORDERS, { kind: "move", key: "10.0.0.1", host: "host-b" });
     await memory().drain(false);
     memory().keep(orders);
-    await expect.poll(() => memory().recall().orders).toEqual(orders);
+    await expect.poll(() => memory().recall().orders, { timeout: 20_000 }).toEqual(orders);
     for (const bad of ["", "{", '{"node":"host-a"}', '{"node":"host-a","boot":"","orders":{"moves":[7]}}']) {
       writeFileSync(join(root, "run/orders.json"), bad);
       expect(memory().recall().orders).toEqual(NO_ORDERS);
