@@ -132,6 +132,26 @@ export class Machine {
     return run(["ip", "netns", "exec", this.namespace, ...argv]);
   }
 
+  /** Calls of the daemon's Unix socket, whatever they answer, by this host's curl. */
+  post(path: string, how: { times: number; aSecond: number }): Promise<Ran> {
+    const socket = `/proc/${this.#init}/root/run/vipd/vipd.sock`;
+    const url = `http://localhost${path}?[1-${how.times}]`;
+    const argv = [
+      "curl",
+      "-s",
+      "-o",
+      "/dev/null",
+      "--rate",
+      `${how.aSecond}/s`,
+      "-X",
+      "POST",
+      "--unix-socket",
+      socket,
+      url,
+    ];
+    return run(argv, { timeoutMs: 60_000 });
+  }
+
   async dpkg(deb: string): Promise<Ran> {
     const copy = path.join(this.root, "root/vipd.deb");
     fs.copyFileSync(deb, copy);
