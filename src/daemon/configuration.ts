@@ -13,6 +13,7 @@ import type { GossipTransport, Log, Responder, ServiceManager } from "../ports.j
 import type { ReloadOutcome } from "./control.js";
 import { type Engine, reasonOf } from "./engine.js";
 import { watching } from "./observer.js";
+import type { Paths } from "./paths.js";
 import type { Programs } from "./programs.js";
 import type { RunOptions } from "./run.js";
 import type { Seeds } from "./seeds.js";
@@ -30,6 +31,7 @@ export interface Configured {
   readonly programs: Programs;
   readonly seeds: Seeds;
   readonly strictArp: StrictArpGuard;
+  readonly paths: Pick<Paths, "start">;
 }
 
 export class Configuration {
@@ -142,9 +144,11 @@ export class Configuration {
   }
 
   #place(settings: GroupSettings): void {
-    const { responder, engine } = this.#parts();
+    const { responder, engine, paths } = this.#parts();
     this.#settings = settings;
     this.#places = servicePaths(settings, this.bind.host, hostInterfaces());
+    // Whoever only watches sends no frame, so it asks nobody.
+    if (!this.#options.observe) paths.start();
     responder.setInterfaces(interfacesOf(settings));
     engine.turn({ kind: "reconfigure", settings });
   }

@@ -91,6 +91,7 @@ export class Daemon {
       programs: this.#programs,
       seeds: this.#seeds,
       strictArp: this.#strictArp,
+      paths: this.#paths,
     }));
     const { config, bind } = this.#configuration;
     this.#runDir = createRunDir({ socket: config.status.socket });

@@ -37,17 +37,22 @@ export class Paths {
   readonly #misses = new Map<string, number>();
   readonly #broken = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
+  #ended = false;
 
   constructor(parts: PathsParts) {
     this.#parts = parts;
   }
 
+  /** To be called again when places may have changed: without any nothing wakes for them. Idempotent. */
   start(): void {
+    if (this.#ended || this.#timer !== undefined || (this.#parts.places().size === 0 && this.#broken.size === 0))
+      return;
     const missing = this.#misses.size > this.#broken.size;
     this.#timer = setTimeout(() => void this.#round(), missing ? AGAIN_MS : INTERVAL_MS);
   }
 
   stop(): void {
+    this.#ended = true;
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }
@@ -56,7 +61,9 @@ export class Paths {
     const places = this.#parts.places();
     for (const iface of this.#broken) if (!places.has(iface)) this.#settle(iface, true);
     await Promise.all([...places].map(([iface, own]) => this.probe(iface, own)));
-    if (this.#timer !== undefined) this.start();
+    if (this.#timer === undefined) return;
+    this.#timer = undefined;
+    this.start();
   }
 
   /** One round on one interface. */

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { Paths } from "../../../src/daemon/paths.js";
 import { FACTS_FORMAT, type Facts } from "../../../src/domain/facts.js";
 import type { AskRequest } from "../../../src/ports.js";
@@ -30,7 +30,7 @@ interface Peer {
 
 /** `answering` may be changed between rounds; `tookMs` is how long a question takes. */
 function world(peers: Readonly<Record<string, Peer>>) {
-  const given = { answering: [] as string[], tookMs: 0, gone: false };
+  const given = { answering: [] as string[], tookMs: 0, gone: false, places: new Map([["eth1", OWN]]) };
   const told: string[] = [];
   const asked: AskRequest[] = [];
   let now = 0;
@@ -41,7 +41,7 @@ function world(peers: Readonly<Record<string, Peer>>) {
     members: () =>
       Object.entries(peers).map(([name, { state = "alive", foreign = false }]) => ({ name, state, foreign })),
     facts: (member) => peers[member]?.facts,
-    places: () => new Map([["eth1", OWN]]),
+    places: () => given.places,
     onPath: (iface, reached) => told.push(`${iface} ${reached ? "reached" : "not reached"}`),
     responder: {
       ask: async (request) => {
@@ -57,7 +57,7 @@ function world(peers: Readonly<Record<string, Peer>>) {
   const rounds = async (count: number): Promise<void> => {
     for (let i = 0; i < count; i++) await paths.probe("eth1", OWN);
   };
-  return { given, told, asked, rounds };
+  return { given, told, asked, rounds, paths };
 }
 
 const TWO = { b: { facts: factsOf("10.0.0.2") }, c: { facts: factsOf("10.0.0.3") } };
@@ -107,5 +107,25 @@ describe("service paths (law 5)", () => {
     given.gone = true;
     await rounds(5);
     expect(told).toEqual([]);
+  });
+
+  it("cost nothing where the gossip's interface carries all VIPs, and begin when that changes", () => {
+    vi.useFakeTimers();
+    try {
+      const { given, asked, paths } = world(TWO);
+      given.places = new Map();
+      paths.start();
+      expect(vi.getTimerCount()).toBe(0);
+      given.places = new Map([["eth1", OWN]]);
+      paths.start();
+      paths.start();
+      expect(vi.getTimerCount()).toBe(1);
+      vi.advanceTimersByTime(1000);
+      expect(asked).not.toEqual([]);
+      paths.stop();
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });
