@@ -1,7 +1,10 @@
 /**
  * `npm run bench:responder`: our responder and the kernel's own answer the same generator in turn, in the same lab (two
  * namespaces, one veth cable). Purpose: the figures of issue 4 as a table and as JSON. The generator has one core, the
- * answering side the other, the softirqs of each cable end run on its side's core (RPS), so that both are measured alike.
+ * answering side the other, the softirqs of each cable end run on its side's core (RPS), so that both are measured alike;
+ * with --no-rps they run where they arose: a question is taken in on the generator's core. Flat out, the plain packet sockets of
+ * responder-rivals.cc take their turns, too. VIPs are on lo, as the daemon has them: the kernel takes each question in before
+ * it stays silent, and to look up a route to an address that it does not have costs it more.
  * Boundary: traffic stays in namespaces of our own; nothing is judged here, the figures are printed with their ratios.
  *
  * Options: --seconds N (2), --rounds N (3; the median is shown), --json FILE (build/bench-responder.json; "-": stdout), --no-rps.
@@ -27,6 +30,9 @@ const rounds = Number(options.rounds);
 
 const GENERATOR_CORE = 0;
 const ANSWER_CORE = 1;
+/** Plain packet sockets (responder-rivals.cc), measured flat out only. */
+const RIVALS = ["recvmmsg", "v2", "v3"] as const;
+type Rival = (typeof RIVALS)[number];
 const FAMILIES = ["arp", "ns"] as const;
 type Family = (typeof FAMILIES)[number];
 /** What the kernel has on eth0, what we answer for, and what nobody here has. */
@@ -51,11 +57,14 @@ class Lab {
   readonly #prefix = `nat-bench-${process.pid}-`;
   readonly #work = mkdtempSync(join(tmpdir(), "vipd-bench-"));
   readonly #generator = join(this.#work, "generator");
+  readonly #rivals = join(this.#work, "rivals");
   #host: ChildProcess | null = null;
 
   up(): void {
-    const source = fileURLToPath(new URL("./responder-generator.cc", import.meta.url));
-    execFileSync(process.env.CXX ?? "g++", ["-std=c++17", "-O2", "-o", this.#generator, source], { stdio: "inherit" });
+    for (const [name, program] of Object.entries({ generator: this.#generator, rivals: this.#rivals })) {
+      const source = fileURLToPath(new URL(`./responder-${name}.cc`, import.meta.url));
+      execFileSync(process.env.CXX ?? "g++", ["-std=c++17", "-O2", "-o", program, source], { stdio: "inherit" });
+    }
     for (const name of ["host", "client"]) {
       execFileSync("ip", ["netns", "add", this.#prefix + name]);
       this.#ip(name, "link set lo up");
@@ -69,6 +78,8 @@ class Lab {
       const mask = options["no-rps"] ? 0 : 1 << (name === "host" ? ANSWER_CORE : GENERATOR_CORE);
       this.#run(name, `sh -c "echo ${mask.toString(16)} > /sys/class/net/eth0/queues/rx-0/rps_cpus"`);
     }
+    this.#ip("host", `addr add ${TARGETS.vipd.arp}/32 dev lo scope host`);
+    this.#ip("host", `-6 addr add ${TARGETS.vipd.ns}/128 dev lo nodad`);
     // The generator's senders; without the route the kernel has nobody to answer.
     this.#ip("host", "route add 10.66.0.0/24 dev eth0");
   }
@@ -90,6 +101,19 @@ class Lab {
       });
     });
     return () => last;
+  }
+
+  /** Starts one of the plain packet sockets in the engine's place, pinned likewise. */
+  async rival(kind: Rival, family: Family): Promise<void> {
+    const program = ["taskset", "-c", String(ANSWER_CORE), this.#rivals, "eth0", family, kind, TARGETS.vipd[family]];
+    const child = spawn("ip", ["netns", "exec", `${this.#prefix}host`, ...program], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    this.#host = child;
+    await new Promise<void>((ready, failed) => {
+      child.once("exit", (code) => failed(new Error(`${kind} ended with code ${code}`)));
+      child.stdout.once("data", () => ready());
+    });
   }
 
   signal(name: NodeJS.Signals): void {
@@ -150,23 +174,35 @@ class Lab {
   }
 }
 
-/** Kernel and vipd take turns, so that a busy machine disturbs both; the round with the median answer rate counts. */
+type Contender = "kernel" | "vipd" | Rival;
+
+/** All take turns, so that a busy machine disturbs each; the round with the median answer rate counts. */
 async function compare(
   lab: Lab,
   family: Family,
   mode: string,
   extra: number,
-): Promise<Record<"kernel" | "vipd", Shot>> {
-  const shots: Record<"kernel" | "vipd", Shot[]> = { kernel: [], vipd: [] };
+): Promise<Partial<Record<Contender, Shot>> & Record<"kernel" | "vipd", Shot>> {
+  const rivals = mode === "flat" ? RIVALS : [];
+  const shots = new Map<Contender, Shot[]>();
+  const shoot = async (who: Contender, target: string) => {
+    shots.set(who, [...(shots.get(who) ?? []), await lab.shoot(family, mode, target, extra)]);
+  };
   for (let round = 0; round < rounds; round++) {
-    shots.kernel.push(await lab.shoot(family, mode, TARGETS.kernel[family], extra));
+    await shoot("kernel", TARGETS.kernel[family]);
+    for (const kind of rivals) {
+      await lab.rival(kind, family);
+      await shoot(kind, TARGETS.vipd[family]);
+      await lab.quiet();
+    }
     await lab.answer([TARGETS.vipd.arp, TARGETS.vipd.ns]);
-    shots.vipd.push(await lab.shoot(family, mode, TARGETS.vipd[family], extra));
+    await shoot("vipd", TARGETS.vipd[family]);
     await lab.quiet();
   }
   const median = (list: Shot[]) =>
     [...list].sort((a, b) => a.answeredPerSecond - b.answeredPerSecond)[Math.floor(list.length / 2)]!;
-  return { kernel: median(shots.kernel), vipd: median(shots.vipd) };
+  const medians = Object.fromEntries([...shots].map(([who, list]) => [who, median(list)]));
+  return medians as Record<Contender, Shot>;
 }
 
 /** A closed loop, alone, beside a flood of other hosts' questions, and while ten thousand VIPs are announced. */
@@ -230,11 +266,14 @@ async function main(): Promise<void> {
         ["window", 64],
         ["flat", 0],
       ] as const) {
-        const { kernel, vipd } = await compare(lab, family, mode, extra);
-        const ratio = mode === "closed" ? vipd.p50Us / kernel.p50Us : vipd.answeredPerSecond / kernel.answeredPerSecond;
+        const { kernel, ...others } = await compare(lab, family, mode, extra);
+        const toKernel = (shot: Shot) =>
+          mode === "closed" ? shot.p50Us / kernel.p50Us : shot.answeredPerSecond / kernel.answeredPerSecond;
         console.log(row(`${family} ${mode}, kernel`, kernel));
-        console.log(row(`${family} ${mode}, vipd`, vipd, `x ${ratio.toFixed(2)}`));
-        figures[`${family} ${mode}`] = { kernel, vipd, ratio };
+        for (const [who, shot] of Object.entries(others)) {
+          console.log(row(`${family} ${mode}, ${who}`, shot, `x ${toKernel(shot).toFixed(2)}`));
+        }
+        figures[`${family} ${mode}`] = { kernel, ...others, ratio: toKernel(others.vipd) };
       }
     }
     for (const perSecond of [0.001, 10_000, 100_000]) {
