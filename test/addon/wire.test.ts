@@ -130,6 +130,28 @@ describe("the wire", () => {
     expect(lab.asked(3, V4)).toEqual([mac(1)]);
   });
 
+  for (const [end, how] of [
+    ["once it is over", async () => {}],
+    ["with a process that is killed", async (host: Host) => void host.child.kill("SIGKILL")],
+  ] as const) {
+    it(`questions beyond what can be answered are kept out by an nftables limit, which goes ${end}`, async () => {
+      const host = await lab.host(1);
+      await host.own([V4, V6], 450);
+      await host.call("keepLease");
+      // What came in while it stood still fills the ring many times over: more lost than answered, on any machine.
+      host.child.kill("SIGSTOP");
+      for (let asked = 0; asked < 30_000; ) asked += (await lab.load(2, "flat", V4, 0.5)).asked ?? 0;
+      host.child.kill("SIGCONT");
+      const message = expect.stringContaining("200000 a second are let in");
+      expect(await host.event("trouble")).toMatchObject({ message });
+      await how(host);
+      const limits = () => lab.sh("h1", "nft list tables").match(/vipd-flood-eth0/g)?.length ?? 0;
+      const deadline = performance.now() + 20_000;
+      while (limits() > 0 && performance.now() < deadline) await sleep(100);
+      expect(limits()).toBe(0);
+    });
+  }
+
   it("paces announcements: a first round of 2500 addresses at 5000 frames a second takes a second", async () => {
     const host = await lab.host(1);
     const many = Array.from({ length: 2500 }, (_, i) => `10.8.${i >> 8}.${i & 255}`);

@@ -4,6 +4,7 @@
 
 #include <sys/socket.h>
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -17,6 +18,14 @@ struct ReceivedFrame {
   FrameMeta meta;
 };
 
+/** An answer that waits to leave. */
+struct OutFrame {
+  std::array<uint8_t, 96> bytes;
+  size_t size;
+  /** Whom it answers for. */
+  Ip address;
+};
+
 class FrameSource {
  public:
   virtual ~FrameSource() = default;
@@ -28,8 +37,15 @@ class FrameSource {
   virtual int receive(std::vector<ReceivedFrame>& frames) = 0;
   /** Gives the last batch back: its bytes are gone. */
   virtual void release() = 0;
-  /** One frame: 0 or errno. The caller asks the lease right before, for each (law 2); a batch would outlive its check. */
+  /** One frame: 0 or errno. The caller asks the lease right before, for each (law 2). */
   virtual int send(const uint8_t* data, size_t size) = 0;
+  /**
+   * kSendBatch frames at most: how many left, or -errno of the first. The kernel may work off a flood inside of each transmission,
+   * for 12 ms at the very worst (one softirq's 4 ms and one pass's 8), so the caller asks for kSendBatchNs of lease before.
+   */
+  virtual int send_all(const OutFrame* frames, size_t count) = 0;
+  static constexpr size_t kSendBatch = 8;
+  static constexpr int64_t kSendBatchNs = 100'000'000;
   virtual int set_filter(const Filter& filter) = 0;
   /** A batch of this size says that more may wait, and that some may have been dropped. */
   static constexpr size_t kBatch = 64;

@@ -100,6 +100,18 @@ int PacketSocket::send(const uint8_t* data, size_t size) {
   return ::send(fd_.get(), data, size, MSG_DONTWAIT) >= 0 ? 0 : errno;
 }
 
+int PacketSocket::send_all(const OutFrame* frames, size_t count) {
+  iovec vectors[kSendBatch];
+  mmsghdr messages[kSendBatch]{};
+  for (size_t i = 0; i < count; i++) {
+    vectors[i] = {const_cast<uint8_t*>(frames[i].bytes.data()), frames[i].size};
+    messages[i].msg_hdr.msg_iov = &vectors[i];
+    messages[i].msg_hdr.msg_iovlen = 1;
+  }
+  const int sent = ::sendmmsg(fd_.get(), messages, static_cast<unsigned>(count), MSG_DONTWAIT);
+  return sent >= 0 ? sent : -errno;
+}
+
 uint64_t PacketSocket::take_drops() {
   tpacket_stats stats{};
   socklen_t size = sizeof stats;

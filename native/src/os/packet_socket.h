@@ -1,6 +1,5 @@
 // A frame source on AF_PACKET: one socket bound to one interface and one EtherType. Frames come in through a TPACKET_V2 ring
-// (no system call and no copy a frame; a look at the ring costs a load), and go out one by one: sendmmsg gains little
-// and its frames could leave long after the lease was asked, since the kernel works off a flood inside of each transmission.
+// (no system call and no copy a frame; a look at the ring costs a load), and go out one by one, or a few in one call.
 // ARCHITECTURE.md has the figures.
 #pragma once
 
@@ -37,6 +36,7 @@ class PacketSocket final : public FrameSource {
   int receive(std::vector<ReceivedFrame>& frames) override;
   void release() override;
   int send(const uint8_t* data, size_t size) override;
+  int send_all(const OutFrame* frames, size_t count) override;
   int set_filter(const Filter& filter) override;
   uint64_t take_drops() override;
 

@@ -31,6 +31,9 @@ void Port::detach() {
   arp_key = 0;
   ndp_key = 0;
   broadcast_ns.clear();
+  drops_due_ns = kNever;
+  flood.reset();
+  gate.lift();
 }
 
 std::vector<Ip> Port::known() const {

@@ -3,6 +3,7 @@
 // JavaScript. Before each frame that claims an address it asks the lease; nothing else makes it speak.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <functional>
 #include <mutex>
@@ -110,8 +111,13 @@ class Responder {
   void handle_frames(const Channel& channel);
   void handle_frame(const Channel& channel, const ReceivedFrame& received, int64_t now_ns);
   void handle_claim(Port& port, const Frame& frame, const Claim& claim, int64_t now_ns);
-  void answer(Port& port, FrameSource& source, const Frame& frame, const Mac& mac);
-  void read_drops(Port& port);
+  void answer(Port& port, const Frame& frame, const Mac& mac);
+  /** Sends the answers that wait, as far as the lease allows. Returns the time as last looked at. */
+  int64_t send_answers(Port& port, FrameSource& source);
+  void drop_answers_for(const Ip& address);
+  void watch_drops(Port& port, int64_t now_ns);
+  void read_drops(Port& port, int64_t now_ns);
+  void limit_questions(Port& port, uint64_t per_second);
 
   // Time (responder_time.cc)
   void tick();
@@ -156,6 +162,9 @@ class Responder {
   int64_t armed_ns_ = kNever;
   std::minstd_rand random_;
   std::vector<ReceivedFrame> received_;
+  /** Answers to frames of the batch at hand; empty between batches. */
+  std::array<OutFrame, FrameSource::kSendBatch> answers_;
+  size_t answers_count_ = 0;
   Stint stint_;
   Lookout lookout_;
 };

@@ -1,5 +1,5 @@
 // The responder's hot path: a batch in, and for each frame a decision and at most one answer. Nothing is allocated for a
-// frame that is answered. The lease is asked right before each frame leaves, never for a batch.
+// frame that is answered. The lease is asked right before a frame leaves; before a few, for as long as they can take together.
 #include <algorithm>
 #include <cerrno>
 
@@ -13,15 +13,18 @@ void Responder::handle_frames(const Channel& channel) {
   // ENETDOWN, ENODEV: the link is down or going; rtnetlink tells it as an event. The socket lives on.
   if (channel.source->receive(received_) != 0 || received_.empty()) return;
   const int64_t now = boot_ns();
-  const uint64_t lapsed_before = counters_.count(Ignore::kLeaseLapsed);
-  for (const ReceivedFrame& received : received_) handle_frame(channel, received, now);
-  channel.source->release();
   Port& port = *channel.port;
-  if (received_.size() == FrameSource::kBatch && port.drops_due_ns == kNever) {
-    // Only a queue that was long can have overflowed: the kernel's count is read once, when the crowd is over or goes on.
-    port.drops_due_ns = now + 100 * kNsPerMs;
-    rearm(now);
+  // Only a queue that was long can have overflowed.
+  if (received_.size() == FrameSource::kBatch && port.drops_due_ns == kNever) watch_drops(port, now);
+  const uint64_t lapsed_before = counters_.count(Ignore::kLeaseLapsed);
+  for (const ReceivedFrame& received : received_) {
+    handle_frame(channel, received, now);
+    if (answers_count_ < answers_.size()) continue;
+    // Under a flood one batch may take longer than a window.
+    if (const int64_t at = send_answers(port, *channel.source); at >= port.drops_due_ns) read_drops(port, at);
   }
+  send_answers(port, *channel.source);
+  channel.source->release();
   // Silent for the lease's sake: say so once, without waiting for the timer.
   if (counters_.count(Ignore::kLeaseLapsed) != lapsed_before && lease_was_alive_) tick();
 }
@@ -51,7 +54,7 @@ void Responder::handle_frame(const Channel& channel, const ReceivedFrame& receiv
   const Self self{port.link.mac, &monitor_.macs()};
   const Decision decision = decide(frame, port.table, self, lease_.alive(now_ns));
   if (decision.claim) handle_claim(port, frame, *decision.claim, now_ns);
-  if (decision.ignore == Ignore::kNone) answer(port, *channel.source, frame, decision.mac);
+  if (decision.ignore == Ignore::kNone) answer(port, frame, decision.mac);
   else counters_.ignore(decision.ignore);
 }
 
@@ -60,7 +63,10 @@ void Responder::handle_claim(Port& port, const Frame& frame, const Claim& claim,
   // What a neighbour answers to our own question is told by ask(), unless it contradicts an address of ours.
   const bool answer = frame.kind == Kind::kArpReply || frame.kind == Kind::kNeighborAdvert;
   if (entry.hold == Hold::kNone && answer && asker_.asks_for(port, claim.address)) return;
-  if (claim.by_heir) port.table.yield_to_heir(entry);
+  if (claim.by_heir) {
+    port.table.yield_to_heir(entry);
+    drop_answers_for(claim.address);
+  }
   // A forger with ever new MACs must not drown the control plane: what is heard of strangers has a rate, the heir's word has none.
   const bool due = claim_is_due(entry, claim, now_ns, options_.claim_interval_ns);
   if (!due || (!claim.by_heir && !port.claim_pacer.take(1, now_ns))) {
@@ -76,34 +82,97 @@ void Responder::handle_claim(Port& port, const Frame& frame, const Claim& claim,
   outbox_.post(std::move(event));
 }
 
-void Responder::answer(Port& port, FrameSource& source, const Frame& frame, const Mac& mac) {
-  ArpFrame arp;
-  NdpFrame ndp;
-  const uint8_t* data = arp.data();
-  size_t size = arp.size();
+void Responder::answer(Port& port, const Frame& frame, const Mac& mac) {
+  OutFrame& out = answers_[answers_count_++];
+  out.address = frame.target;
   if (frame.kind == Kind::kArpRequest) {
-    arp = build_arp_reply(frame, mac);
+    const ArpFrame arp = build_arp_reply(frame, mac);
+    out.size = arp.size();
+    std::copy(arp.begin(), arp.end(), out.bytes.begin());
   } else {
-    ndp = build_na_reply(frame, mac, NaFlags{port.router});
-    data = ndp.bytes.data();
-    size = ndp.size;
+    const NdpFrame ndp = build_na_reply(frame, mac, NaFlags{port.router});
+    out.size = ndp.size;
+    std::copy(ndp.bytes.begin(), ndp.bytes.end(), out.bytes.begin());
   }
-  // Law 2: the process may have been frozen since the batch came in; nothing but the system call follows this look.
-  if (!lease_.alive(boot_ns())) {
-    counters_.ignore(Ignore::kLeaseLapsed);
-    return;
-  }
-  if (const int error = source.send(data, size)) {
-    counters_.ignore(Ignore::kSendFailed);
-    trouble(port, "", error, "cannot send answers");
-    return;
-  }
-  counters_.replies.fetch_add(1, std::memory_order_relaxed);
 }
 
-void Responder::read_drops(Port& port) {
+int64_t Responder::send_answers(Port& port, FrameSource& source) {
+  int64_t now = 0;
+  for (size_t next = 0; next < answers_count_;) {
+    // Law 2: the process may have been frozen since the batch came in; nothing but the system call follows this look.
+    now = boot_ns();
+    const size_t left = answers_count_ - next;
+    if (!lease_.alive(now)) {
+      counters_.ignore(Ignore::kLeaseLapsed, left);
+      break;
+    }
+    // Several at once only where the lease outlasts the longest that they can take; at its end each asks for itself.
+    const bool together = left > 1 && lease_.alive(now + FrameSource::kSendBatchNs);
+    const int sent = together ? source.send_all(&answers_[next], left) : -source.send(answers_[next].bytes.data(), answers_[next].size);
+    if (sent < 0) {
+      counters_.ignore(Ignore::kSendFailed);
+      trouble(port, "", -sent, "cannot send answers");
+      next++;
+      continue;
+    }
+    const auto gone = static_cast<size_t>(std::max(sent, 1));
+    counters_.replies.fetch_add(gone, std::memory_order_relaxed);
+    port.answered += gone;
+    next += gone;
+  }
+  answers_count_ = 0;
+  return now;
+}
+
+void Responder::drop_answers_for(const Ip& address) {
+  // Law 6: what was asked a moment before the heir's claim is the heir's to answer.
+  const auto end = answers_.begin() + static_cast<std::ptrdiff_t>(answers_count_);
+  const auto kept = std::remove_if(answers_.begin(), end, [&address](const OutFrame& out) { return out.address == address; });
+  counters_.ignore(Ignore::kYielded, static_cast<uint64_t>(end - kept));
+  answers_count_ = static_cast<size_t>(kept - answers_.begin());
+}
+
+void Responder::watch_drops(Port& port, int64_t now_ns) {
+  port.drops_since_ns = now_ns;
+  port.drops_due_ns = now_ns + Flood::kWindowNs;
+  port.answered = 0;
+  rearm(now_ns);
+}
+
+void Responder::read_drops(Port& port, int64_t now_ns) {
   port.drops_due_ns = kNever;
-  if (port.attached()) counters_.frames_dropped += port.arp->take_drops() + port.ndp->take_drops();
+  if (!port.attached()) return;
+  const uint64_t lost = port.arp->take_drops() + port.ndp->take_drops();
+  const uint64_t limited = port.gate.take_dropped();
+  counters_.frames_dropped += lost;
+  counters_.ignore(Ignore::kFloodLimited, limited);
+  const uint64_t before = port.flood.limit();
+  const uint64_t limit = port.flood.after({now_ns - port.drops_since_ns, port.answered, lost, limited});
+  if (limit != before) limit_questions(port, limit);
+  if (port.flood.limit() != 0) watch_drops(port, boot_ns());
+}
+
+void Responder::limit_questions(Port& port, uint64_t per_second) {
+  if (per_second == 0) {
+    port.gate.lift();
+    return;
+  }
+  std::vector<Ip> owned;
+  for (const auto& [ip, entry] : port.table.entries()) {
+    if (entry.hold == Hold::kOwned) owned.push_back(ip);
+  }
+  // Nobody would be limited: what is watched only is not answered anyway.
+  if (owned.empty()) {
+    port.flood.reset();
+    port.gate.lift();
+    return;
+  }
+  const int error = port.gate.set(port.name, owned, per_second);
+  if (error != 0) port.flood.reset();
+  trouble(port, "", error != 0 ? error : ENOBUFS,
+          error != 0 ? "more questions than can be answered, and nf_tables set no limit"
+                     : "more questions than can be answered: " + std::to_string(per_second) +
+                           " a second are let in, by an nftables table of this process, until it is over");
 }
 
 }  // namespace vipd

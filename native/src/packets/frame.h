@@ -46,6 +46,7 @@ enum class Ignore : uint8_t {
   kNoMac,
   kSendFailed,
   kClaimRateLimited,
+  kFloodLimited,
   kCount,
 };
 
