@@ -370,7 +370,6 @@ export interface VipExplanation {
 
 /** Counters and gauges beyond the snapshot, for `/metrics`. */
 export interface MetricsSource {
-  snapshot(): StatusSnapshot;
   counters(): readonly {
     readonly name: string;
     readonly labels: Readonly<Record<string, string>>;

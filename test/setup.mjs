@@ -37,6 +37,7 @@ const packages = {
 const packagesOfTests = {
   clang: "builds the fuzz target",
   "libclang-rt-14-dev": "libFuzzer",
+  iptables: "rules that nft does not show",
 };
 
 /** 80 MB to fetch and 290 installed: only where the page's test is to run. */

@@ -140,7 +140,7 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
   Event: {
     description: "The data of one server-sent event: one line of JSON. Further fields depend on the event.",
     type: "object",
-    properties: { event: text, at: when, level: oneOf("info", "warn", "error"), text },
+    properties: { event: text, at: when, level: oneOf("info", "warn", "error"), text, count },
     required: ["event", "at"],
     additionalProperties: true,
   },

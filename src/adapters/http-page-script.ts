@@ -154,9 +154,10 @@ function movesOf() {
     const last = moves.findLast((m) => m.slot === e.event + e.reason && time - m.time < TOGETHER_MS);
     const name = e.reason.startsWith("after ") ? e.reason.slice(6) : null, death = deaths.get(name);
     const taken = e.event === "vip.owned" && death?.event === "member.dead" && time - death.time < CAUSE_MS;
-    const ms = e.event === "vip.releasing" ? null : taken ? time - death.time : e.tookMs;
-    if (last) { last.count++; last.time = time; if (ms !== null) last.ms = Math.max(last.ms ?? 0, ms); }
-    else moves.push({ at: e.at, time, slot: e.event + e.reason, count: 1, ms, taken, name, releasing: e.event === "vip.releasing", reason: e.reason });
+    const ms = e.event === "vip.releasing" ? null : taken ? time - death.time : e.tookMs ?? null;
+    const n = e.count ?? 1;
+    if (last) { last.count += n; last.time = time; if (ms !== null) last.ms = Math.max(last.ms ?? 0, ms); }
+    else moves.push({ at: e.at, time, slot: e.event + e.reason, count: n, ms, taken, name, releasing: e.event === "vip.releasing", reason: e.reason });
   }
   return moves.slice(-MOVES_MAX).reverse();
 }

@@ -6,6 +6,9 @@
 import { setImmediate as turn } from "node:timers/promises";
 import type { Clock, StatusSnapshot } from "../ports.js";
 
+/** The text of `/metrics`. */
+export type RenderMetrics = (snapshot: StatusSnapshot) => string;
+
 /** A snapshot is shown for this long; less than the lease, which its reader wants to see alive. */
 const SNAPSHOT_AGE_MS = 50;
 /** One slice is JSON in about 0.5 ms (10 000 VIPs at once: 10 ms). */
@@ -19,13 +22,13 @@ export interface Shown {
 
 export class View {
   readonly #source: () => StatusSnapshot;
-  readonly #metrics: () => string;
+  readonly #metrics: RenderMetrics;
   readonly #clock: Clock;
   #shown: Shown | null = null;
   #status: { of: Shown; body: Promise<readonly Buffer[]> } | null = null;
-  #text: { at: number; body: Buffer } | null = null;
+  #text: { of: Shown; body: Buffer } | null = null;
 
-  constructor(options: { source: () => StatusSnapshot; metrics: () => string; clock: Clock }) {
+  constructor(options: { source: () => StatusSnapshot; metrics: RenderMetrics; clock: Clock }) {
     this.#source = options.source;
     this.#metrics = options.metrics;
     this.#clock = options.clock;
@@ -54,10 +57,8 @@ export class View {
   }
 
   metrics(): Buffer {
-    const now = this.#clock.now();
-    if (this.#text === null || now - this.#text.at >= SNAPSHOT_AGE_MS) {
-      this.#text = { at: now, body: Buffer.from(this.#metrics()) };
-    }
+    const shown = this.shown();
+    if (this.#text?.of !== shown) this.#text = { of: shown, body: Buffer.from(this.#metrics(shown.snapshot)) };
     return this.#text.body;
   }
 }

@@ -14,7 +14,7 @@ import { type EventFeed, EventStreams, frame } from "./http-events.js";
 import { isHostAllowed } from "./http-guard.js";
 import { OPENAPI } from "./http-openapi.js";
 import { PAGE, pageCsp } from "./http-page.js";
-import { View } from "./http-view.js";
+import { type RenderMetrics, View } from "./http-view.js";
 
 export interface ControlAnswer {
   readonly status: number;
@@ -32,7 +32,7 @@ export interface HttpOptions {
   readonly socketMode?: number;
   readonly clock: Clock;
   readonly source: () => StatusSnapshot;
-  readonly metrics: () => string;
+  readonly metrics: RenderMetrics;
   /** Why a VIP is where it is; null: there is none of that name. */
   readonly explain?: (vip: string) => VipExplanation | null;
   readonly events: EventFeed;
@@ -104,7 +104,9 @@ class HttpSide implements Http {
     this.#tcpStreams = this.#streams();
     this.#unixStreams = this.#streams();
     this.#tcp = this.#server((request, response) => {
-      if (isHostAllowed(request.headers.host, names)) {
+      // More than one is an error of its own (RFC 9112, section 3.2); Node would take the first.
+      const hosts = request.headersDistinct.host ?? [];
+      if (hosts.length < 2 && isHostAllowed(hosts[0], names)) {
         return this.#read(request, response, this.#tcpStreams);
       }
       this.#refuse("host");
@@ -201,6 +203,8 @@ class HttpSide implements Http {
       if (error.code === "ECONNRESET" || !socket.writable) return socket.destroy();
       const status = CLIENT_ERRORS[error.code ?? ""] ?? "400 Bad Request";
       socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+      // Whoever was told so and goes on sending would hold the connection.
+      setTimeout(() => socket.destroy(), STOP_GRACE_MS).unref();
     });
     return server;
   }

@@ -8,7 +8,7 @@ import { isatty } from "node:tty";
 import { pino } from "pino";
 import type { Log, LogLevel } from "../ports.js";
 import { prettyLine } from "./log-pretty.js";
-import { LogStorms } from "./log-storms.js";
+import { Storms } from "./log-storms.js";
 import { LogWriter, type Sink, standardOutputSink, streamSink } from "./log-writer.js";
 
 export interface LogOptions {
@@ -59,7 +59,7 @@ export function createLog(options: LogOptions): Log {
     const shortened = text === undefined ? undefined : text.slice(0, 1024);
     writer.write(render(level, event, { truncatedBytes: bytes }, shortened));
   };
-  const storms = new LogStorms(put, options.stormLines);
+  const storms = new Storms(put, options.stormLines);
   return {
     write(level, event, fields, text) {
       if (RANK[level] >= threshold && storms.pass(level, event, text)) put(level, event, fields, text);

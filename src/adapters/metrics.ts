@@ -82,9 +82,12 @@ const MEMBER_STATES = ["alive", "suspect", "dead", "left"] as const;
 const GROUPS_WHOLE_MAX = 200;
 
 /** Renders on each call; the HTTP side holds the result for a moment. */
-export function createMetrics(source: MetricsSource, options: { readonly loopLag?: LoopLag } = {}): () => string {
-  return () => {
-    const samples = [...snapshotSamples(source.snapshot()), ...source.counters(), ...processSamples()];
+export function createMetrics(
+  source: MetricsSource,
+  options: { readonly loopLag?: LoopLag } = {},
+): (snapshot: StatusSnapshot) => string {
+  return (snapshot) => {
+    const samples = [...snapshotSamples(snapshot), ...source.counters(), ...processSamples()];
     if (options.loopLag !== undefined) samples.push(...options.loopLag.samples());
     return renderMetrics(samples);
   };

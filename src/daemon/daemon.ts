@@ -9,7 +9,7 @@ import { createAddressHolder } from "../adapters/address-holder.js";
 import { createAlarm, createClock } from "../adapters/clock.js";
 import { MemberlistTransport, transportPacketBudget } from "../adapters/gossip-transport.js";
 import { createHttp, type Http } from "../adapters/http.js";
-import { createEventFeed, type EventFeed } from "../adapters/http-events.js";
+import type { EventFeed } from "../adapters/http-events.js";
 import { createLog } from "../adapters/log.js";
 import { createLoopLag, createMetrics } from "../adapters/metrics.js";
 import { createResolver } from "../adapters/resolver.js";
@@ -33,6 +33,7 @@ import { decodeFacts, encodeFacts, measure } from "../wire/index.js";
 import { Configuration } from "./configuration.js";
 import { controlHandlers, type ReloadOutcome } from "./control.js";
 import { Engine, reasonOf } from "./engine.js";
+import { createFeed } from "./feed.js";
 import { Memory } from "./memory.js";
 import { NO_ADDRESSES, silenced } from "./observer.js";
 import { Paths } from "./paths.js";
@@ -40,7 +41,7 @@ import { Programs } from "./programs.js";
 import type { RunOptions } from "./run.js";
 import { Seeds } from "./seeds.js";
 import { interfacesOf } from "./settings.js";
-import { explainVip, instanceText, takeSnapshot } from "./snapshot.js";
+import { explainVip, instanceText, takeSnapshot, VipRows } from "./snapshot.js";
 import { StrictArpGuard } from "./strict-arp-guard.js";
 import { membershipCounters, Tally } from "./tally.js";
 
@@ -65,6 +66,7 @@ export class Daemon {
   readonly #transport: GossipTransport;
   readonly #engine: Engine;
   readonly #http: Http;
+  readonly #rows = new VipRows();
   readonly #feed: EventFeed;
   readonly #seeds: Seeds;
   readonly #paths: Paths;
@@ -106,7 +108,7 @@ export class Daemon {
     const keys = loadKeys(config);
     const { label } = config.gossip;
     this.#transport = new MemberlistTransport({ bind, keys, label, log: this.#log });
-    this.#feed = createEventFeed({ clock: this.#clock, instance: instanceText(this.#instance), historyMax: 1000 });
+    this.#feed = createFeed({ clock: this.#clock, instance: instanceText(this.#instance) });
     this.#seeds = new Seeds({
       resolver: createResolver({ clock: this.#clock }),
       log: this.#log,
@@ -179,7 +181,6 @@ export class Daemon {
       source: () => this.#snapshot(),
       metrics: createMetrics(
         {
-          snapshot: () => this.#snapshot(),
           counters: () => [
             ...membershipCounters(this.#engine.group.swimStats()),
             ...this.#tally.counters(),
@@ -329,6 +330,7 @@ export class Daemon {
     if (this.#strictArp.alarm !== null) alarms.push(this.#strictArp.alarm);
     return takeSnapshot({
       group: this.#engine.group,
+      rows: this.#rows,
       clock: this.#clock,
       version: this.#options.version,
       instance: this.#instance,

@@ -5,7 +5,7 @@ import { canonicalAddress } from "../domain/address.js";
 import type { Standing } from "../domain/group/face.js";
 import type { Group } from "../domain/group/group.js";
 import { formatEndpoint } from "../domain/messages.js";
-import type { KeyView } from "../domain/ownership/types.js";
+import type { KeySpec, KeyView } from "../domain/ownership/types.js";
 import type { MemberView } from "../domain/swim/types.js";
 import type {
   CheckStatus,
@@ -22,6 +22,8 @@ import type {
 
 export interface SnapshotSource {
   readonly group: Group;
+  /** Kept from one snapshot to the next. */
+  readonly rows: VipRows;
   readonly clock: Clock;
   readonly version: string;
   readonly instance: number;
@@ -60,21 +62,7 @@ export function takeSnapshot(source: SnapshotSource): StatusSnapshot {
     lease: { untilMs: Math.max(0, Math.round(standing.lease.until)), lapses: standing.lease.lapses },
     quorum: quorumStatus(standing.quorum),
     members: group.members().map((member) => memberStatus(member, group, clock)),
-    vips: group.keys().flatMap((key) =>
-      key.spec.addresses.map(
-        (address): VipStatus => ({
-          address,
-          group: key.spec.group,
-          interface: key.spec.interfaces.join(),
-          owner: key.owner,
-          heir: key.heir,
-          state: key.state,
-          since: clock.wall(key.since),
-          reason: key.reason,
-          conflict: conflictOf(key, clock),
-        }),
-      ),
-    ),
+    vips: source.rows.take(group.keys(), clock),
     interfaces: source.interfaces.map((name) => {
       const link = links.get(name);
       return { name, mac: link?.mac ?? "", up: link?.up ?? false, carrier: link?.carrier ?? false };
@@ -97,6 +85,58 @@ export function takeSnapshot(source: SnapshotSource): StatusSnapshot {
     alarms: [...source.alarms],
     checks: source.checks,
   };
+}
+
+/** What did not change since the last snapshot is the same row: of ten thousand VIPs few do. */
+export class VipRows {
+  #rows = new WeakMap<KeySpec, { readonly key: KeyView; readonly rows: readonly VipStatus[] }>();
+  /** How the wall clock stood: whoever sets it changes the text of every instant. */
+  #epoch = "";
+
+  take(keys: readonly KeyView[], clock: Clock): VipStatus[] {
+    const epoch = clock.wall(0);
+    if (epoch !== this.#epoch) this.#rows = new WeakMap();
+    this.#epoch = epoch;
+    const vips: VipStatus[] = [];
+    for (const key of keys) {
+      let kept = this.#rows.get(key.spec);
+      if (kept === undefined || !isAlike(kept.key, key)) {
+        kept = { key, rows: rowsOf(key, clock) };
+        this.#rows.set(key.spec, kept);
+      }
+      for (const row of kept.rows) vips.push(row);
+    }
+    return vips;
+  }
+}
+
+/** A stranger's row ages by itself, so it is never alike. */
+function isAlike(a: KeyView, b: KeyView): boolean {
+  return (
+    a.state === b.state &&
+    a.since === b.since &&
+    a.owner === b.owner &&
+    a.heir === b.heir &&
+    a.reason === b.reason &&
+    a.stranger === null &&
+    b.stranger === null
+  );
+}
+
+function rowsOf(key: KeyView, clock: Clock): VipStatus[] {
+  const { spec, owner, heir, state, reason } = key;
+  const [interfaces, since, conflict] = [spec.interfaces.join(), clock.wall(key.since), conflictOf(key, clock)];
+  return spec.addresses.map((address) => ({
+    address,
+    group: spec.group,
+    interface: interfaces,
+    owner,
+    heir,
+    state,
+    since,
+    reason,
+    conflict,
+  }));
 }
 
 /** Thousands of VIPs came to their states in few turns, and an instant's text costs a microsecond. */

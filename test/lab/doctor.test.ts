@@ -139,6 +139,72 @@ describe("a host that is broken", () => {
     b.exec("ip", "link", "set", "eth0", "mtu", "1500");
   });
 
+  test("iptables-legacy, keepalived, NetworkManager, strict ARP that would change something, a bridge without querier, a peer without TCP", async () => {
+    a.exec("sysctl", "-qw", "net.ipv4.conf.all.arp_ignore=0", "net.ipv4.conf.all.arp_announce=0");
+    a.exec("iptables-legacy", "-A", "INPUT", "-p", "udp", "--dport", "7979", "-j", "DROP");
+    nft(b, "policy accept; tcp dport 7979 drop;");
+    a.exec("ip", "link", "add", "br7", "type", "bridge", "mcast_snooping", "1", "mcast_querier", "0");
+    a.exec("ip", "addr", "add", "10.98.0.1/24", "dev", "br7");
+    a.exec("ip", "link", "set", "br7", "up");
+    a.exec("ip", "link", "add", "port7", "type", "veth", "peer", "name", "port8");
+    a.exec("ip", "link", "set", "port7", "master", "br7", "up");
+    // The kernel knows a program by its file's name.
+    const keepalived = path.join(lab.dir, "keepalived");
+    fs.copyFileSync("/bin/sleep", keepalived);
+    fs.chmodSync(keepalived, 0o755);
+    const running = lab.processes.spawn({
+      namespace: a.namespace,
+      argv: [keepalived, "60"],
+      logFile: `${keepalived}.log`,
+    });
+    const profiles = path.join(lab.dir, "connections");
+    fs.mkdirSync(profiles);
+    fs.writeFileSync(path.join(profiles, "lo.nmconnection"), "[connection]\nid=lo\ntype=loopback\ninterface-name=lo\n");
+    const folder = "/run/NetworkManager/system-connections";
+    const show = `mount -t tmpfs none /run/NetworkManager && mkdir ${folder} && mount --bind ${profiles} ${folder} && exec "$@"`;
+    const made = fs.mkdirSync("/run/NetworkManager", { recursive: true });
+    const vips = [...(a.config.vips as object[]), { name: "bridged", addresses: ["fd78::100"], interface: "br7" }];
+    const member = [{ name: "member", addresses: ["10.98.0.100"], interface: "port7" }];
+    try {
+      const said = await withConfig(a, { vips }, () => doctor(a, { via: ["unshare", "-m", "sh", "-c", show, "sh"] }));
+      const expected = ["firewall-legacy", "other-program", "networkmanager-lo", "manage-changes", "mld-snooping"];
+      expect(names(said)).toEqual(expect.arrayContaining([...expected, "peer-tcp"]));
+      // A member is refused before anything is looked at, with its master's name.
+      const [refused] = (await withConfig(a, { vips: member }, () => doctor(a))).findings;
+      expect([refused?.name, refused?.seen]).toEqual(["configuration", expect.stringContaining("br7")]);
+      const byRemedy = said.findings.find((one) => one.name === "firewall-legacy")!;
+      // The text alone mends it.
+      a.exec("sh", "-c", byRemedy.remedy.split(" (")[0]!);
+      expect(names(await doctor(a))).not.toContain("firewall-legacy");
+    } finally {
+      await running.end("SIGKILL", 2000);
+      for (const device of ["br7", "port7"]) a.exec("ip", "link", "del", device);
+      if (made !== undefined) fs.rmdirSync(made);
+      a.exec("iptables-legacy", "-F", "INPUT");
+      b.exec("nft", "flush", "ruleset");
+    }
+  });
+
+  test("another group with the same VIPs, and strict ARP that something undoes", async () => {
+    // host-b is that group: it has another key, and host-a was never told of it.
+    const keyFile = path.join(lab.dir, "another.key");
+    fs.writeFileSync(keyFile, `${Buffer.alloc(32, 9).toString("base64")}\n`, { mode: 0o600 });
+    const said = await withConfig(a, gossip({ keyFile, join: [] }), async () => {
+      await a.startDaemon();
+      await until("host-a finds them taken", 15_000, async () =>
+        (await a.status()).vips.some((vip) => vip.state === "conflict"),
+      );
+      a.exec("sysctl", "-qw", "net.ipv4.conf.all.arp_ignore=0");
+      const found = await doctor(a);
+      await a.stopDaemon();
+      return found;
+    });
+    expect(names(said)).toEqual(expect.arrayContaining(["other-group", "strict-arp-undone"]));
+    const group = said.findings.find((one) => one.name === "other-group")!.seen;
+    for (const text of [b.v4, b.mac, ...lab.vips.filter((vip) => vip.includes("."))]) expect(group).toContain(text);
+    expect(names(said)).not.toContain("stranger");
+  });
+
   test("a stopped peer, an interface that is down, one without carrier, one without IPv6", async () => {
     await b.stopDaemon();
     a.exec("sysctl", "-qw", "net.ipv6.conf.eth0.disable_ipv6=1");

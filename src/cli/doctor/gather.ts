@@ -9,17 +9,20 @@ import { hostInterfaces, type NativeInterface } from "../../adapters/native.js";
 import { createResponder } from "../../adapters/responder.js";
 import { placeGroup } from "../../config/host.js";
 import type { Config } from "../../config/types.js";
-import { canonicalAddress } from "../../domain/address.js";
+import { canonicalAddress, expandCidr, familyOf } from "../../domain/address.js";
 import type { AskAnswer } from "../../ports.js";
 import { askStatus } from "../daemon-client.js";
 import { findUnit } from "../unit-file.js";
-import { askPeers } from "./peers.js";
+import { legacyItems } from "./iptables.js";
+import { askPeers, connects } from "./peers.js";
 import type { HostFacts } from "./types.js";
 
 const PROGRAM_MS = 4000;
 const ASK_MS = 600;
 const LISTEN_MS = 1300;
 const VIPS_ASKED_MAX = 4096;
+const OTHERS_ASKED_MAX = 64;
+const SUBNET_MAX = 1024;
 /** Programs that put addresses on hosts, by the name that the kernel knows them by (15 bytes). */
 const MEDDLERS = new Set(["keepalived", "kube-proxy", "kube-vip", "speaker", "pacemakerd", "ucarp"]);
 const NETWORK_FOLDERS = [
@@ -37,10 +40,12 @@ export async function gatherFacts(config: Config): Promise<HostFacts> {
   const members = status.ok ? status.status.members : [];
   const owned = status.ok ? status.status.vips.filter((vip) => vip.state === "owned" || vip.state === "releasing") : [];
   const usable = [...new Set([...interfaces.values()].flat())].filter((name) => isUsable(links, name));
-  const [answers, peers, nft, vrrp] = await Promise.all([
+  const hostOfMac = new Map(members.flatMap((member) => member.macs.map(({ mac }) => [mac, member.name] as const)));
+  const [answers, peers, nft, legacy, vrrp] = await Promise.all([
     askWire(config, interfaces, usable),
     askPeers(config, links),
     readNft(),
+    readLegacy(),
     listenForVrrp(usable),
   ]);
   return {
@@ -53,10 +58,12 @@ export async function gatherFacts(config: Config): Promise<HostFacts> {
     sysctls: readSysctls(links.map((link) => link.name)),
     running: status.ok,
     owned: new Set(owned.map((vip) => vip.address)),
-    hostOfMac: new Map(members.flatMap((member) => member.macs.map(({ mac }) => [mac, member.name] as const))),
+    hostOfMac,
     answers,
     peers,
     nft,
+    legacy,
+    otherGroups: await findOtherGroups({ config, answers, peers, hostOfMac, links }),
     networkFiles: readNetworkFiles(),
     programs: runningPrograms(),
     bridges: readBridges(links),
@@ -83,14 +90,24 @@ async function askWire(
   interfaces: ReadonlyMap<string, readonly string[]>,
   usable: readonly string[],
 ): Promise<HostFacts["answers"]> {
-  if (usable.length === 0) return [];
+  return askEach(usable, (name) => {
+    const groups = config.vips.filter((group) => interfaces.get(group.name)?.includes(name));
+    return groups.flatMap((group) => group.addresses);
+  });
+}
+
+/** Who answers for these on each of the interfaces; nobody where the wire cannot be asked. */
+async function askEach(
+  names: readonly string[],
+  addressesOf: (name: string) => readonly string[],
+): Promise<HostFacts["answers"]> {
+  if (names.length === 0) return [];
   const responder = createResponder();
   try {
     await responder.start(() => {});
-    responder.setInterfaces(usable);
-    const asked = usable.map(async (name) => {
-      const groups = config.vips.filter((group) => interfaces.get(group.name)?.includes(name));
-      const addresses = groups.flatMap((group) => group.addresses).slice(0, VIPS_ASKED_MAX);
+    responder.setInterfaces(names);
+    const asked = names.map(async (name) => {
+      const addresses = addressesOf(name).slice(0, VIPS_ASKED_MAX);
       const answers = await responder.ask({ interface: name, addresses, timeoutMs: ASK_MS });
       return distinct(answers).map(({ address, mac }) => ({ address, mac, interface: name }));
     });
@@ -149,6 +166,55 @@ async function readNft(): Promise<unknown> {
   } catch {
     return null;
   }
+}
+
+/** Both families; asked only where the kernel has legacy tables, since the question itself would load them. */
+async function readLegacy(): Promise<readonly object[]> {
+  const families = [
+    ["ip", "iptables-legacy-save", "/proc/net/ip_tables_names"],
+    ["ip6", "ip6tables-legacy-save", "/proc/net/ip6_tables_names"],
+  ] as const;
+  const read = families.map(async ([family, program, names]) => {
+    if (!/^filter$/m.test(readText(names) ?? "")) return [];
+    try {
+      const { stdout } = await run(program, ["-t", "filter"], { timeout: PROGRAM_MS, maxBuffer: 64 << 20 });
+      return legacyItems(stdout, family);
+    } catch {
+      return [];
+    }
+  });
+  return (await Promise.all(read)).flat();
+}
+
+/**
+ * Of those who answer for VIPs and are no members: who takes connections on the gossip's port. Their own addresses are asked of the
+ * wire, in the subnet of our own, which is done only where there is somebody to look for.
+ */
+async function findOtherGroups(facts: Pick<HostFacts, "config" | "answers" | "peers" | "hostOfMac" | "links">) {
+  const { config, answers, peers, hostOfMac, links } = facts;
+  const strangers = new Map(answers.filter((one) => !hostOfMac.has(one.mac)).map((one) => [one.mac, one.interface]));
+  if (strangers.size === 0) return [];
+  const vips = new Set(config.vips.flatMap((group) => group.addresses));
+  const found = await askEach([...new Set(strangers.values())], (name) => {
+    const own = links.find((one) => one.name === name)?.addresses ?? [];
+    return own.flatMap((one) => subnetOf(one.address, one.prefix)).filter((address) => !vips.has(address));
+  });
+  const theirs = found.filter((one) => strangers.get(one.mac) === one.interface);
+  const joined = new Set(peers.map((one) => one.address));
+  // Whoever has an address of gossip.join is one of ours, whatever else it has.
+  const ours = new Set(theirs.filter((one) => joined.has(one.address)).map((one) => one.mac));
+  const asked = theirs.filter((one) => !ours.has(one.mac)).slice(0, OTHERS_ASKED_MAX);
+  const { port } = config.gossip.bind;
+  const open = await Promise.all(asked.map(async (one) => (await connects({ host: one.address, port })) === "open"));
+  return [...new Map(asked.filter((_, i) => open[i]).map((one) => [one.mac, one])).values()];
+}
+
+/** The others' addresses in an IPv4 subnet that is small enough to be asked as a whole; none of a larger one. */
+function subnetOf(address: string, prefix: number): readonly string[] {
+  if (familyOf(address) !== 4 || prefix > 30) return [];
+  const odd = expandCidr(`${address}/${prefix}`, SUBNET_MAX);
+  const whole = !odd.ok && odd.problem === "host-bits-set" ? expandCidr(odd.block, SUBNET_MAX) : odd;
+  return whole.ok ? whole.addresses.slice(1, -1).filter((one) => one !== address) : [];
 }
 
 /** VRRP is IP protocol 112, which Node cannot hear: tcpdump does where it is installed. */

@@ -3,16 +3,25 @@
  * Boundary: pure, as judge.ts.
  */
 import { familyOf } from "../../domain/address.js";
-import { findDropper } from "./firewall.js";
+import { type Dropper, findDropper, type Packet } from "./firewall.js";
 import type { Finding, HostFacts, Peer } from "./types.js";
 
 /** RFC 5798, section 7.3: the virtual router's MAC; its last byte is the group's number. */
 const VRRP_MAC = /^00:00:5e:00:0[12]:/i;
 const STRANGERS_SHOWN = 5;
 
-export function judgeNeighbours({ answers, hostOfMac, owned, running, vrrp }: HostFacts): Finding[] {
-  const found: Finding[] = [];
-  const strangers = answers.filter((one) => !hostOfMac.has(one.mac) || owned.has(one.address));
+export function judgeNeighbours({ answers, hostOfMac, owned, running, vrrp, otherGroups }: HostFacts): Finding[] {
+  const found: Finding[] = otherGroups.map(({ mac, address, interface: name }) => {
+    const vips = answers.filter((one) => one.mac === mac).map((one) => one.address);
+    const shown = `${vips.slice(0, STRANGERS_SHOWN).join(", ")}${vips.length > STRANGERS_SHOWN ? " and more" : ""}`;
+    const seen = `${address} (${mac}) on ${name} answers for ${shown} and listens on the gossip's port, and is none of gossip.join: another vipd group on this segment has the same VIPs`;
+    const remedy = `each VIP into one group only; or make it one group: its hosts into gossip.join, the same key and gossip.label`;
+    return { severity: "error", name: "other-group", seen, remedy };
+  });
+  const others = new Set(otherGroups.map((one) => one.mac));
+  const strangers = answers.filter(
+    (one) => !others.has(one.mac) && (!hostOfMac.has(one.mac) || owned.has(one.address)),
+  );
   for (const { address, mac, interface: name } of strangers.slice(0, STRANGERS_SHOWN)) {
     const isVrrp = VRRP_MAC.test(mac);
     const whose = isVrrp ? "a VRRP router (keepalived, a router's own)" : "another machine";
@@ -35,17 +44,28 @@ export function judgeNeighbours({ answers, hostOfMac, owned, running, vrrp }: Ho
   return found;
 }
 
-export function judgeFirewall({ nft, config, interfaces }: HostFacts): Finding[] {
+export function judgeFirewall({ nft, legacy, config, interfaces }: HostFacts): Finding[] {
   const { bind } = config.gossip;
   const family = bind.host === null ? 4 : familyOf(bind.host);
   return (["udp", "tcp"] as const).flatMap((protocol): Finding[] => {
-    const dropper = findDropper(nft, { protocol, port: bind.port, family, interface: interfaces[0] ?? "" });
-    if (dropper === null) return [];
+    const packet = { protocol, port: bind.port, family, interface: interfaces[0] ?? "" } as const;
+    const dropper = findDropper(nft, packet);
+    if (dropper === null) return judgeLegacy(findDropper({ nftables: legacy }, packet), packet);
     const which = dropper.handle === null ? "policy" : `rule with handle ${dropper.handle}`;
     const seen = `the ${which} of nft's chain ${dropper.chain} drops gossip (${protocol} port ${bind.port})`;
     const remedy = `nft insert rule ${dropper.chain} ${protocol} dport ${bind.port} accept (and where the rules are kept: /etc/nftables.conf)`;
     return [{ severity: "error", name: "firewall", seen, remedy }];
   });
+}
+
+function judgeLegacy(dropper: Dropper | null, { protocol, port, family }: Packet): Finding[] {
+  if (dropper === null) return [];
+  const program = family === 4 ? "iptables-legacy" : "ip6tables-legacy";
+  const name = dropper.chain.split(" ").at(-1);
+  const which = dropper.handle === null ? `policy of ${name}` : `a rule in ${name}`;
+  const seen = `${program} drops gossip (${protocol} port ${port}): ${which}; nft does not show it`;
+  const remedy = `${program} -I ${name} -p ${protocol} --dport ${port} -j ACCEPT (and where the rules are kept: /etc/iptables)`;
+  return [{ severity: "error", name: "firewall-legacy", seen, remedy }];
 }
 
 export function judgePeers({ peers, config }: HostFacts): Finding[] {

@@ -115,7 +115,7 @@ function nameless(seqNo: number): Message {
 }
 
 /** The connection alone says whether somebody listens, whatever key he has. */
-function connects(to: Endpoint): Promise<Peer["tcp"]> {
+export function connects(to: Endpoint): Promise<Peer["tcp"]> {
   return new Promise((resolve) => {
     const socket = createConnection({ host: to.host, port: to.port, family: familyOf(to.host) });
     const end = (result: Peer["tcp"]) => {

@@ -60,6 +60,10 @@ export interface HostFacts {
   readonly peers: readonly Peer[];
   /** `nft -j list ruleset`; null where it cannot be had. */
   readonly nft: unknown;
+  /** The rules of iptables-legacy, in the same shape; none where it is not used. */
+  readonly legacy: readonly object[];
+  /** Machines that answer for a VIP, are no members as far as is known, and take connections on the gossip's port. */
+  readonly otherGroups: readonly { readonly mac: string; readonly address: string; readonly interface: string }[];
   /** Configuration files of networkd and NetworkManager by path. */
   readonly networkFiles: ReadonlyMap<string, string>;
   /** Names of running programs that meddle with addresses: keepalived, kube-proxy. */

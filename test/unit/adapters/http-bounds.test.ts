@@ -73,6 +73,15 @@ test("half a header each does not keep a probe out", async () => {
   expect(await statusOf("/healthz")).toBe(200);
 });
 
+test("whoever is refused and goes on sending is cut off", async () => {
+  const socket = await open();
+  socket.resume();
+  socket.write("hello\r\n\r\n");
+  const sending = setInterval(() => socket.write("a"), 20);
+  await expect.poll(() => socket.closed, { timeout: 10_000 }).toBe(true);
+  clearInterval(sending);
+});
+
 test("whoever does not read its answer is cut off and counted", async () => {
   const socket = await open();
   socket.write("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");

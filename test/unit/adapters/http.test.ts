@@ -304,6 +304,11 @@ describe("junk over TCP", () => {
       "GET /status HTTP/1.1\r\nHost: evil\r\nHost: 1.1.1.1\r\nConnection: close\r\n\r\n",
       /^HTTP\/1.1 4/,
     ],
+    [
+      "two Hosts of which the first is good",
+      "GET /status HTTP/1.1\r\nHost: 1.1.1.1\r\nHost: evil\r\nConnection: close\r\n\r\n",
+      /^HTTP\/1.1 421 /,
+    ],
     ["CONNECT", "CONNECT evil:80 HTTP/1.1\r\nHost: 1.1.1.1\r\n\r\n", /^$/],
   ])("%s is refused", async (_, bytes, answer) => {
     expect(await raw(bytes)).toMatch(answer);

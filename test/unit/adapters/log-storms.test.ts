@@ -1,16 +1,16 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { LogStorms, STORM_LINES } from "../../../src/adapters/log-storms.js";
+import { STORM_LINES, Storms } from "../../../src/adapters/log-storms.js";
 
 describe("a storm of log lines", () => {
   const told: unknown[][] = [];
-  let storms: LogStorms;
+  let storms: Storms;
   const pass = (count: number, level: "info" | "error" | "debug", event = "vip.standby") =>
     Array.from({ length: count }, (_, i) => storms.pass(level, event, `line ${i}`)).filter(Boolean).length;
 
   beforeEach(() => {
     vi.useFakeTimers();
     told.length = 0;
-    storms = new LogStorms(
+    storms = new Storms(
       (...line) => told.push(line),
       STORM_LINES,
       () => performance.now(),
@@ -24,7 +24,7 @@ describe("a storm of log lines", () => {
     vi.advanceTimersByTime(1000);
     const count = 16_384 - STORM_LINES;
     const text = `${count} more of vip.standby within 1000 ms; the last: line 16383`;
-    expect(told).toEqual([["info", "vip.standby", { count, overMs: 1000 }, text]]);
+    expect(told).toEqual([["info", "vip.standby", { count, overMs: 1000 }, text, ""]]);
     expect(vi.getTimerCount()).toBe(0);
     expect(pass(1, "info")).toBe(1);
   });
@@ -39,6 +39,21 @@ describe("a storm of log lines", () => {
     expect(told.map(([level, event, fields]) => [level, event, fields])).toEqual([
       ["error", "vip.standby", { count: 2, overMs: 1000 }],
     ]);
+  });
+
+  test("what happens for different reasons is summed up apart, and thousands of reasons are not kept", () => {
+    for (const why of ["after host-b", "hand-over from host-c"])
+      for (let i = 0; i < STORM_LINES + 3; i++) storms.pass("info", "vip.owned", `line ${i}`, why);
+    vi.advanceTimersByTime(1000);
+    expect(told.map(([, , fields, , why]) => [fields, why])).toEqual([
+      [{ count: 3, overMs: 1000 }, "after host-b"],
+      [{ count: 3, overMs: 1000 }, "hand-over from host-c"],
+    ]);
+    for (let i = 0; i < 5000; i++) {
+      expect(storms.pass("info", "vip.owned", "", `reason ${i}`)).toBe(true);
+      vi.advanceTimersByTime(1);
+    }
+    expect(storms.size).toBeLessThanOrEqual(2000);
   });
 
   test("few lines need no timer, a slow trickle is never summed up, and an end sums up at once", () => {

@@ -137,7 +137,7 @@ describe("a snapshot", () => {
 test("counters of others, the process and the loop's lag are joined in", () => {
   const loopLag = createLoopLag();
   const counters = () => [{ name: "vipd_log_lines_dropped_total", labels: {}, value: 4 }];
-  const text = createMetrics({ snapshot: () => SNAPSHOT, counters }, { loopLag })();
+  const text = createMetrics({ counters }, { loopLag })(SNAPSHOT);
   expect(text).toContain("# TYPE vipd_log_lines_dropped_total counter\nvipd_log_lines_dropped_total 4\n");
   expect(text).toContain('vipd_event_loop_lag_seconds{quantile="1"} ');
   expect(text).toMatch(/^process_resident_memory_bytes \d+$/m);
@@ -155,6 +155,6 @@ test("the loop's lag is the lateness of its timers, less a timer's own granulari
 });
 
 test.skipIf(!hasPromtool)("promtool finds nothing to complain about", () => {
-  const input = createMetrics({ snapshot: () => SNAPSHOT, counters: () => [] })();
+  const input = createMetrics({ counters: () => [] })(SNAPSHOT);
   expect(promtool(["check", "metrics"], input)).toEqual({ code: 0, output: "" });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { findDropper, type Packet } from "../../../src/cli/doctor/firewall.js";
+import { legacyItems } from "../../../src/cli/doctor/iptables.js";
 import { judgeAll } from "../../../src/cli/doctor/judge.js";
 import type { HostFacts, Link, Peer } from "../../../src/cli/doctor/types.js";
 import { loadConfig } from "../../../src/config/load.js";
@@ -57,6 +58,8 @@ const well: HostFacts = {
   answers: [{ address: "10.77.0.100", interface: "eth0", mac: "02:77:00:00:00:0c" }],
   peers: [peer],
   nft: null,
+  legacy: [],
+  otherGroups: [],
   networkFiles: new Map(),
   programs: [],
   bridges: [],
@@ -148,6 +151,24 @@ describe("each finding, and nothing else", () => {
       ["info mld-snooping"],
     ],
     ["a stranger", { answers: [stranger] }, ["error stranger"]],
+    [
+      "another group's host, which is no mere stranger then",
+      {
+        answers: [stranger, { ...stranger, address: "10.77.0.101" }],
+        otherGroups: [{ ...stranger, address: "10.77.0.50" }],
+      },
+      ["error other-group"],
+    ],
+    [
+      "a rule of iptables-legacy",
+      {
+        legacy: legacyItems(
+          "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -p tcp -m tcp --dport 7979 -j DROP\nCOMMIT\n",
+          "ip",
+        ),
+      },
+      ["error firewall-legacy"],
+    ],
     ["a VRRP router", { answers: [{ ...stranger, mac: "00:00:5e:00:01:07" }], running: false }, ["error stranger"]],
     ["somebody, and no daemon to say whose MAC it is", { answers: [stranger], running: false }, ["info stranger"]],
     ["another host of the group answers for what we own", { owned: new Set(["10.77.0.100"]) }, ["error stranger"]],
@@ -227,5 +248,46 @@ describe("which rule of nft drops gossip", () => {
   ])("%s", (_, rules, handle) => {
     const found = findDropper(rules, udp);
     expect(found === null ? "none" : found.handle).toBe(handle);
+  });
+});
+
+describe("the rules of iptables-legacy, as iptables-legacy-save prints them", () => {
+  const udp: Packet = { protocol: "udp", port: 7979, family: 4, interface: "eth0" };
+  const chains = (policy: string) =>
+    `:INPUT ${policy} [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n:own - [0:0]`;
+  test.each<[string, string, string, number | null | "none"]>([
+    ["no rule", "ACCEPT", "", "none"],
+    ["a policy", "DROP", "", null],
+    ["a policy, and the port is accepted", "DROP", "-A INPUT -p udp -m udp --dport 7979 -j ACCEPT", "none"],
+    ["the port", "ACCEPT", "-A INPUT -p udp -m udp --dport 7979 -j DROP", 1],
+    ["another protocol", "ACCEPT", "-A INPUT -p tcp -m tcp --dport 7979 -j DROP", "none"],
+    [
+      "a range",
+      "ACCEPT",
+      "-A INPUT -i eth+ -p udp -m udp --dport 1024: -j REJECT --reject-with icmp-port-unreachable",
+      1,
+    ],
+    ["several ports", "ACCEPT", "-A INPUT -p udp -m multiport --dports 53,7000:8000 -j DROP", 1],
+    ["all but another port", "ACCEPT", "-A INPUT -p udp -m udp ! --dport 53 -j DROP", 1],
+    ["another interface", "ACCEPT", "-A INPUT -i eth1 -j DROP", "none"],
+    [
+      "established ones are accepted, new ones dropped",
+      "ACCEPT",
+      '-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n-A INPUT -j LOG --log-prefix "in: "\n-A INPUT -j DROP',
+      3,
+    ],
+    [
+      "a chain of its own",
+      "ACCEPT",
+      '-A INPUT -m comment --comment "our own" -j own\n-A own -p udp -m udp --dport 7979 -j DROP',
+      2,
+    ],
+    ["a chain that returns", "ACCEPT", "-A INPUT -j own\n-A own -j RETURN\n-A own -j DROP", "none"],
+    ["an option that is not known", "ACCEPT", "-A INPUT -s 192.0.2.0/24 -j DROP", "none"],
+  ])("%s", (_, policy, rules, handle) => {
+    const saved = `# Generated\n*filter\n${chains(policy)}\n${rules}\nCOMMIT\n# Completed\n`;
+    const found = findDropper({ nftables: legacyItems(saved, "ip") }, udp);
+    expect(found === null ? "none" : found.handle).toBe(handle);
+    expect(findDropper({ nftables: legacyItems(saved, "ip6") }, udp)).toBe(null);
   });
 });
