@@ -160,7 +160,10 @@ async function sanitizers({ limitMs }) {
   const result = { passed: 0, failed: [], skipped: [] };
   for (const [name, argv] of Object.entries(runs)) {
     if (interrupted) break;
-    const { code, output, late } = await spawned(["sh", ...argv], { limitMs, capture: true });
+    const { code, output, late } = await spawned(["sh", "-c", 'exec sh "$0" "$@" 2>&1', ...argv], {
+      limitMs,
+      capture: true,
+    });
     if (code === 0) result.passed++;
     else
       result.failed.push(`sanitizers: ${name}, ${late ? `not finished within ${limitMs / 1000} s` : blamed(output)}`);

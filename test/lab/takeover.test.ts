@@ -12,6 +12,7 @@ import {
   vipsOf,
   voicesOfHost,
 } from "./lib/laws.js";
+import type { ProbeReport } from "./lib/prober.js";
 import { nowMs, sleep, until } from "./lib/shell.js";
 
 const TAKEOVER_MS = 1500;
@@ -165,7 +166,8 @@ describe("three hosts with failback at once", () => {
     await asker.end();
     const voices = voicesOf(await capture.stop(), lab.vips);
     expect(describeVoices(voicesOfHost(voices, victim, exit.atMs + 20), exit.atMs)).toEqual([]);
-    for (const report of reports) expect(report.maxGap.lengthMs, report.target).toBeLessThan(TAKEOVER_MS);
+    const late = reports.filter((report) => report.maxGap.lengthMs >= TAKEOVER_MS);
+    expect(late.map((report) => describeSilence(lab, report, exit.atMs))).toEqual([]);
     await expectWireAgrees(lab, after, { vips: mine });
     const lo = JSON.parse(victim.exec("ip", "-j", "addr", "show", "dev", "lo")) as {
       addr_info: { local: string; scope: string; valid_life_time: number }[];
@@ -193,3 +195,12 @@ describe("three hosts with failback at once", () => {
     );
   });
 });
+
+/** Everything that tells why a client waited: when, for whom, and who accepts the address. */
+function describeSilence(lab: Lab, { target, maxGap, servers }: ProbeReport, since: number): string {
+  const ms = (at: number) => `${Math.round(at - since)} ms`;
+  const accepting = lab.hosts.filter((host) => host.vipsOnLo().includes(target)).map((host) => host.name);
+  const answered = servers.map((server) => `${server.name} from ${ms(server.fromMs)} on`).join(", ");
+  const neighbour = JSON.stringify(lab.client.neighbours().get(target) ?? null);
+  return `${target}: silence from ${ms(maxGap.fromMs)} to ${ms(maxGap.toMs)}; answered by ${answered}; on lo of ${accepting}; neighbour ${neighbour}`;
+}
