@@ -53,6 +53,20 @@ function ports({ contender }: Scene): readonly { readonly port: string }[] {
   return [...contender.lab.hosts, ...contender.lab.clients];
 }
 
+/** Nobody hears the victim, or it hears nobody. */
+function cutOneWay(scene: Scene, victimIs: "unheard" | "deaf"): () => void {
+  const { victim, contender } = scene;
+  const one = [victim.port];
+  const rest = ports(scene).flatMap(({ port }) => (port === victim.port ? [] : [port]));
+  if (victimIs === "unheard") contender.lab.switch.cutOneWay(one, rest);
+  else contender.lab.switch.cutOneWay(rest, one);
+  const over = spell(scene, "divided", null);
+  return () => {
+    contender.lab.switch.heal();
+    over();
+  };
+}
+
 function vipdOf({ contender }: Scene): Vipd {
   if (!(contender instanceof Vipd)) throw new Error(`${contender.name} cannot do that`);
   return contender;
@@ -153,37 +167,13 @@ export const FAULTS: readonly Fault[] = [
     name: "one way, unheard",
     silenceMs: 2 * TAKEOVER_MS,
     lastsMs: 4000,
-    begin: (scene) => {
-      const { victim, contender } = scene;
-      const rest = ports(scene).filter(({ port }) => port !== victim.port);
-      contender.lab.switch.cutOneWay(
-        [victim.port],
-        rest.map(({ port }) => port),
-      );
-      const over = spell(scene, "divided", null);
-      return () => {
-        contender.lab.switch.heal();
-        over();
-      };
-    },
+    begin: (scene) => cutOneWay(scene, "unheard"),
   },
   {
     name: "one way, deaf",
     silenceMs: 2 * TAKEOVER_MS,
     lastsMs: 4000,
-    begin: (scene) => {
-      const { victim, contender } = scene;
-      const rest = ports(scene).filter(({ port }) => port !== victim.port);
-      contender.lab.switch.cutOneWay(
-        rest.map(({ port }) => port),
-        [victim.port],
-      );
-      const over = spell(scene, "divided", null);
-      return () => {
-        contender.lab.switch.heal();
-        over();
-      };
-    },
+    begin: (scene) => cutOneWay(scene, "deaf"),
   },
   {
     name: "network stall",

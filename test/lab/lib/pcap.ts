@@ -4,6 +4,17 @@
  * Boundary: bytes in, values out; a cut-off last record is left out.
  */
 
+/** UDP or TCP, from whom to whom. */
+interface Transported {
+  readonly atMs: number;
+  readonly from: string;
+  readonly to: string;
+  readonly source: string;
+  readonly sourcePort: number;
+  readonly destination: string;
+  readonly destinationPort: number;
+}
+
 export type Frame =
   | {
       readonly kind: "arp";
@@ -30,31 +41,17 @@ export type Frame =
       readonly solicited: boolean;
       readonly override: boolean;
     }
-  | {
+  | (Transported & {
       readonly kind: "udp";
-      readonly atMs: number;
-      readonly from: string;
-      readonly to: string;
-      readonly source: string;
-      readonly sourcePort: number;
-      readonly destination: string;
-      readonly destinationPort: number;
       readonly payload: string;
-    }
-  | {
+    })
+  | (Transported & {
       readonly kind: "tcp";
-      readonly atMs: number;
-      readonly from: string;
-      readonly to: string;
-      readonly source: string;
-      readonly sourcePort: number;
-      readonly destination: string;
-      readonly destinationPort: number;
       readonly syn: boolean;
       readonly ack: boolean;
       readonly fin: boolean;
       readonly rst: boolean;
-    }
+    })
   | {
       /** An ICMP error, of either family. */
       readonly kind: "unreachable";
