@@ -3,78 +3,32 @@
  * does not stop the later ones. `--only lab,unit` runs some steps. In CI (CI=true) a skipped test is a failure.
  * Boundary: plain Node; the tests themselves are vitest's and native/test/run.sh's business.
  */
-import { spawn } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { AUDIT, auditVerdict } from "./audit.mjs";
 import { cache, root, setup } from "./setup.mjs";
+import { interrupted, passSignalsOn, spawned } from "./spawned.mjs";
+import { vitestStep } from "./vitest-step.mjs";
 
 const ci = process.env.CI === "true" || process.env.CI === "1";
-const reports = path.join(cache, "reports");
+/** Of tests that meet real time, on a machine that has neighbours. */
+const attempts = 3;
 
-/** One step: its name, and what it returns: { passed, failed: [names], skipped: [names], note }. `ciOnly`: in CI, or with --only. `browser`: set-up brings one. */
+/** One step: its name, and what it returns: { passed, failed: [names], skipped: [names], again: [names], note }. `ciOnly`: in CI, or with --only. `browser`: set-up brings one. */
 const steps = [
   { name: "lint", run: () => command("lint", ["npx", "biome", "check", "--error-on-warnings", "."]) },
   { name: "typecheck", run: () => command("typecheck", ["npx", "tsc", "--noEmit", "-p", "tsconfig.json"]) },
   { name: "audit", run: () => audit({ limitMs: 60_000 }) },
-  { name: "unit", run: () => vitest("unit", { limitMs: 240_000 }) },
-  { name: "sim", run: () => vitest("sim", { limitMs: 480_000 }) },
+  { name: "unit", run: () => vitestStep("unit", { limitMs: 240_000 }) },
+  { name: "sim", run: () => vitestStep("sim", { limitMs: 480_000 }) },
   { name: "native", run: () => native({ limitMs: 240_000 }) },
-  { name: "addon", run: () => vitest("addon", { limitMs: 480_000 }) },
+  { name: "addon", run: () => vitestStep("addon", { limitMs: 480_000, attempts }) },
   { name: "sanitizers", run: () => sanitizers({ limitMs: 900_000 }), ciOnly: true },
-  { name: "page", run: () => vitest("page", { limitMs: 400_000 }), ciOnly: true, browser: true },
-  { name: "lab", run: () => vitest("lab", { limitMs: 1_200_000 }) },
+  { name: "page", run: () => vitestStep("page", { limitMs: 400_000, attempts }), ciOnly: true, browser: true },
+  { name: "lab", run: () => vitestStep("lab", { limitMs: 1_200_000, attempts }) },
   { name: "clean", run: () => nothingLeftBehind() },
 ];
-
-let child = null;
-let interrupted = null;
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
-  process.on(signal, () => {
-    interrupted = signal;
-    child?.kill(signal);
-  });
-}
-
-/** Runs a program with our terminal; `capture` keeps its stdout, too. Past the limit SIGTERM, then SIGKILL. */
-function spawned(argv, { limitMs, capture = false } = {}) {
-  return new Promise((resolve) => {
-    const env = { ...process.env, npm_config_update_notifier: "false" };
-    child = spawn(argv[0], argv.slice(1), {
-      cwd: root,
-      env,
-      stdio: ["ignore", capture ? "pipe" : "inherit", "inherit"],
-    });
-    let output = "";
-    let late = false;
-    const one = child;
-    const timers = [];
-    if (limitMs) {
-      timers.push(
-        setTimeout(() => {
-          late = true;
-          one.kill("SIGTERM");
-        }, limitMs),
-        setTimeout(() => one.kill("SIGKILL"), limitMs + 15_000),
-      );
-    }
-    child.stdout?.on("data", (chunk) => {
-      output += chunk;
-      process.stdout.write(chunk);
-    });
-    const end = (code) => {
-      for (const timer of timers) clearTimeout(timer);
-      child = null;
-      resolve({ code, output, late });
-    };
-    child.on("error", (error) => {
-      process.stderr.write(`${argv[0]}: ${error.message}\n`);
-      end(127);
-    });
-    child.on("close", end);
-  });
-}
 
 /** A step that is one check. */
 async function command(name, argv) {
@@ -90,42 +44,6 @@ async function command(name, argv) {
 async function audit({ limitMs }) {
   const { output, late } = await spawned(AUDIT, { limitMs, capture: true });
   return auditVerdict(late ? "" : output);
-}
-
-function hasTests(project) {
-  const dir = path.join(root, "test", project);
-  if (!fs.existsSync(dir)) return false;
-  return fs.readdirSync(dir, { recursive: true }).some((file) => String(file).endsWith(".test.ts"));
-}
-
-/** A vitest project; counts come from its JSON report. A file that cannot be loaded is one failure. */
-async function vitest(project, { limitMs }) {
-  if (!hasTests(project)) return { passed: 0, failed: [], skipped: [], note: "no tests in this project yet" };
-  const file = path.join(reports, `${project}.json`);
-  fs.rmSync(file, { force: true });
-  const argv = ["npx", "vitest", "run", "--project", project, "--reporter=default"];
-  const { code, late } = await spawned([...argv, "--reporter=json", `--outputFile.json=${file}`], { limitMs });
-  const result = { passed: 0, failed: [], skipped: [] };
-  if (late) result.failed.push(`${project}: not finished within ${limitMs / 1000} s`);
-  if (fs.existsSync(file)) {
-    for (const suite of JSON.parse(fs.readFileSync(file, "utf8")).testResults) collect(suite, result);
-  }
-  if (code !== 0 && result.failed.length === 0) result.failed.push(`${project}: vitest ended with code ${code}`);
-  return result;
-}
-
-function collect(suite, result) {
-  const where = path.relative(root, suite.name);
-  for (const test of suite.assertionResults) {
-    const name = `${where} > ${test.fullName}`;
-    if (test.status === "passed") result.passed++;
-    else if (test.status === "failed") result.failed.push(name);
-    else result.skipped.push(name);
-  }
-  const accounted = suite.assertionResults.some((test) => test.status === "failed");
-  if (suite.status === "failed" && !accounted) {
-    result.failed.push(`${where}: ${String(suite.message).split("\n")[0] || "did not run to its end"}`);
-  }
 }
 
 /** The C++ tables: native/test/run.sh builds and runs them and ends with `N passed, N failed`. */
@@ -159,7 +77,7 @@ async function sanitizers({ limitMs }) {
   };
   const result = { passed: 0, failed: [], skipped: [] };
   for (const [name, argv] of Object.entries(runs)) {
-    if (interrupted) break;
+    if (interrupted()) break;
     const { code, output, late } = await spawned(["sh", "-c", 'exec sh "$0" "$@" 2>&1', ...argv], {
       limitMs,
       capture: true,
@@ -201,16 +119,17 @@ function wantedSteps() {
 
 async function main() {
   const wanted = wantedSteps();
+  passSignalsOn();
   const begin = Date.now();
   const problems = await setup({ forTests: true, browser: wanted.some((step) => step.browser) });
-  fs.mkdirSync(reports, { recursive: true });
-  const total = { passed: 0, failed: problems.map((problem) => `build: ${problem}`), skipped: [] };
+  fs.mkdirSync(path.join(cache, "reports"), { recursive: true });
+  const total = { passed: 0, failed: problems.map((problem) => `build: ${problem}`), skipped: [], again: [] };
   const lines = [];
   for (const step of wanted) {
-    if (interrupted) break;
+    if (interrupted()) break;
     console.log(`\n=== ${step.name}`);
     const at = Date.now();
-    const { passed, failed, skipped, note } = await step.run();
+    const { passed, failed, skipped, again = [], note } = await step.run();
     const seconds = ((Date.now() - at) / 1000).toFixed(1);
     const skips = skipped.length > 0 ? `, ${skipped.length} skipped` : "";
     const line = note ?? `${passed} passed, ${failed.length} failed${skips}`;
@@ -219,12 +138,14 @@ async function main() {
     total.passed += passed;
     total.failed.push(...failed);
     total.skipped.push(...skipped);
+    total.again.push(...again);
   }
   console.log(`\nAll steps, ${((Date.now() - begin) / 1000).toFixed(0)} s:\n${lines.join("\n")}`);
   for (const name of total.skipped) console.log(`${ci ? "SKIPPED, a failure in CI" : "skipped"}: ${name}`);
+  for (const name of total.again) console.log(`RUN AGAIN after ${name}`);
   for (const name of total.failed) console.log(`FAILED: ${name}`);
-  if (interrupted) console.log(`FAILED: interrupted by ${interrupted}`);
-  const failed = total.failed.length + (ci ? total.skipped.length : 0) + (interrupted ? 1 : 0);
+  if (interrupted()) console.log(`FAILED: interrupted by ${interrupted()}`);
+  const failed = total.failed.length + (ci ? total.skipped.length : 0) + (interrupted() ? 1 : 0);
   console.log(`${total.passed} passed, ${failed} failed`);
   process.exitCode = failed > 0 ? 1 : 0;
 }

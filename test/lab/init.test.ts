@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { VipExplanation } from "../../src/ports.js";
 import { type LabHost, MAIN } from "./lib/host.js";
 import { Lab } from "./lib/lab.js";
-import { type Ran, run, sh, sleep, until } from "./lib/shell.js";
+import { type Ran, run, sh, until } from "./lib/shell.js";
 
 describe("three hosts of which nobody configured one", () => {
   let lab: Lab;
@@ -100,16 +100,25 @@ describe("three hosts of which nobody configured one", () => {
     const events = (await vipd(first, "events")).stdout;
     expect(events).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} {2}member\.joined {2}member host-b joined/m);
     expect(events).toMatch(/vip\.owned {2}\S+: claiming -> owned: nobody answered for it/);
-    const argv = ["timeout", "-s", "INT", "8", process.execPath, MAIN, "events", "--follow", "--json"];
-    const following = run(["ip", "netns", "exec", first.namespace, ...argv], { env: env(first), timeoutMs: 20_000 });
-    await sleep(1500);
+    const following = lab.processes.spawn({
+      namespace: first.namespace,
+      argv: [process.execPath, MAIN, "events", "--follow", "--json"],
+      logFile: path.join(lab.dir, "followed.log"),
+      env: env(first),
+    });
+    const followed = () =>
+      following
+        .tail(Infinity)
+        .split("\n")
+        .filter((line) => line !== "")
+        .map((line) => (JSON.parse(line) as { event: string }).event);
+    await until("what happened before is told", 15_000, () => followed().length > 0);
     await vipd(first, "freeze");
     await vipd(first, "thaw");
-    const lines = (await following).stdout.trimEnd().split("\n");
-    expect(lines.map((line) => (JSON.parse(line) as { event: string }).event).slice(-2)).toEqual([
-      "group.freeze",
-      "group.freeze",
-    ]);
+    const freezes = () => followed().filter((event) => event === "group.freeze").length;
+    await until("both are told as they happen", 15_000, () => freezes() === 2, { describe: () => following.tail() });
+    expect(following.running).toBe(true);
+    expect((await following.end("SIGINT")).signal).toBe(null);
   });
 
   test("a second time refuses to overwrite", async () => {

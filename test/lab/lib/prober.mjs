@@ -7,6 +7,7 @@
  */
 import * as dgram from "node:dgram";
 import * as http from "node:http";
+import { Servers } from "./servers.mjs";
 
 const { port, targets, intervalMs, httpMs = 0 } = JSON.parse(process.argv[2]);
 /** An answer may take so long: a datagram without one counts as lost only then. */
@@ -25,7 +26,7 @@ const rows = targets.map((target) => ({
   twice: 0,
   lastMs: now(),
   maxGap: { fromMs: 0, toMs: 0, lengthMs: 0 },
-  servers: [],
+  servers: new Servers(),
   http: { sent: 0, ok: 0, failed: [], slowestMs: 0 },
 }));
 let finishing = false;
@@ -44,7 +45,7 @@ for (const row of rows) {
     else row.twice++;
     closeGap(row, at);
     row.lastMs = at;
-    if (row.servers.at(-1)?.name !== name) row.servers.push({ name, fromMs: at });
+    row.servers.answered(Number(seq), name, at);
   });
   row.socket.on("error", () => {}); // No neighbour, no route: the gap tells.
 }
@@ -124,7 +125,7 @@ function report() {
       lostOnes: shown,
       twice,
       maxGap,
-      servers,
+      servers: servers.list(),
       lateMs,
       http: row.http,
     };

@@ -32,7 +32,7 @@ export interface ProbeReport {
   /** Datagrams that were answered more than once. */
   readonly twice: number;
   readonly maxGap: Gap;
-  /** Who answered, in order, from when on (wall ms). */
+  /** Who answered, in the order of the questions, and when first (wall ms). */
   readonly servers: readonly { readonly name: string; readonly fromMs: number }[];
   /** How late the prober itself was at worst: gaps of that size may be its own. */
   readonly lateMs: number;
