@@ -54,7 +54,7 @@ it.each<[string, readonly (readonly [number, string])[], readonly string[]]>([
       [2, "c"],
       [1, "a"],
     ],
-    ["c 0", "a 2", "c 0"],
+    ["c 0", "a 2", "c 1"],
   ],
 ])("%s", (_name, answers, wanted) => {
   expect(listOf(answers)).toEqual(wanted);
