@@ -1,7 +1,7 @@
 /**
  * `npm run bench:endurance`: drains, moves, stops and kills, one after the other without a rest, and what they leave behind in the
- * daemons: resident memory and open descriptors of each, sampled all the time, and their slope. One host is never ended, so
- * that its memory tells of all of it. Boundary: it measures; a client's losses are bench:moves' business.
+ * daemons: resident memory and open descriptors of each, sampled all the time, and what the heap holds after a collection, with
+ * their slopes. One host is never ended, so that its memory tells of all of it. Boundary: it measures; a client's losses are bench:moves' business.
  */
 import * as fs from "node:fs";
 import type { LabHost } from "../lab/lib/host.js";
@@ -42,9 +42,9 @@ function sample(host: LabHost, beganMs: number): Sample | null {
   }
 }
 
-/** Least squares, a minute. */
-function slope(samples: readonly Sample[], of: (one: Sample) => number): number {
-  const xs = samples.map((one) => one.atMs / 60_000);
+/** Least squares, an hour. */
+function slope<T extends { readonly atMs: number }>(samples: readonly T[], of: (one: T) => number): number {
+  const xs = samples.map((one) => one.atMs / 3_600_000);
   const ys = samples.map(of);
   const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
   const [mx, my] = [mean(xs), mean(ys)];
@@ -90,12 +90,14 @@ async function main(): Promise<void> {
   const via = scheduled(!flags.has("normal"));
   const lab = await Lab.create({ hosts: flags.number("hosts", 3), clients: 0, v4: vips, v6: vips, servers: false });
   const samples: Sample[] = [];
+  const held: { readonly atMs: number; readonly mb: number }[] = [];
   let [rounds, moves] = [0, 0];
   const beganMs = nowMs();
   try {
-    await Promise.all(lab.hosts.map((host) => host.startDaemon(via)));
-    await lab.atRest(30_000);
     const [steady, ...others] = lab.hosts as [LabHost, ...LabHost[]];
+    await steady.startDaemon({ ...via, preload: "tell-heap.mjs" });
+    await Promise.all(others.map((host) => host.startDaemon(via)));
+    await lab.atRest(30_000);
     const sampler = setInterval(() => {
       for (const host of lab.hosts) {
         const one = sample(host, beganMs);
@@ -106,10 +108,12 @@ async function main(): Promise<void> {
       while (nowMs() - beganMs < runMs) {
         moves += await round(lab, others[rounds++ % others.length]!, steady, via);
         const now = samples.findLast((one) => one.host === steady.name);
-        if (now !== undefined && rounds % 5 === 0)
-          process.stdout.write(
-            `${Math.round(now.atMs / 1000)} s: ${rounds} rounds, ${moves} moves; ${steady.name}: ${now.rssMb.toFixed(1)} MB, ${now.files} descriptors, ${now.threads} threads\n`,
-          );
+        if (now === undefined || rounds % 5 !== 0) continue;
+        const mb = await steady.heldMb();
+        held.push({ atMs: nowMs() - beganMs, mb });
+        process.stdout.write(
+          `${Math.round(now.atMs / 1000)} s: ${rounds} rounds, ${moves} moves; ${steady.name}: ${now.rssMb.toFixed(1)} MB resident, ${mb.toFixed(2)} MB held, ${now.files} descriptors, ${now.threads} threads\n`,
+        );
       }
       // What was let go is collected by and by.
       await sleep(2 * SAMPLE_MS);
@@ -117,16 +121,18 @@ async function main(): Promise<void> {
       clearInterval(sampler);
     }
     const warm = samples.filter((one) => one.host === steady.name && one.atMs > runMs * WARM);
+    const warmHeld = held.filter((one) => one.atMs > runMs * WARM);
     const range = (of: (one: Sample) => number) => `${Math.min(...warm.map(of))} to ${Math.max(...warm.map(of))}`;
     process.stdout.write(
       `\n${rounds} rounds, ${moves} VIPs moved in ${Math.round((nowMs() - beganMs) / 60_000)} minutes; ${steady.name} after its warm-up:\n` +
-        `  resident memory ${range((one) => Math.round(one.rssMb))} MB, slope ${(slope(warm, (one) => one.rssMb) * 60).toFixed(1)} MB an hour\n` +
-        `  descriptors ${range((one) => one.files)}, slope ${(slope(warm, (one) => one.files) * 60).toFixed(2)} an hour; threads ${range((one) => one.threads)}\n`,
+        `  resident memory ${range((one) => Math.round(one.rssMb))} MB, slope ${slope(warm, (one) => one.rssMb).toFixed(1)} MB an hour\n` +
+        `  held after a collection ${warmHeld.map((one) => one.mb.toFixed(2)).join(" ")} MB, slope ${slope(warmHeld, (one) => one.mb).toFixed(2)} MB an hour\n` +
+        `  descriptors ${range((one) => one.files)}, slope ${slope(warm, (one) => one.files).toFixed(2)} an hour; threads ${range((one) => one.threads)}\n`,
     );
   } finally {
     await lab.destroy();
   }
-  writeResult("endurance", { rounds, moves, samples });
+  writeResult("endurance", { rounds, moves, samples, held });
 }
 
 await main();

@@ -29,7 +29,7 @@ let before: ReadonlyMap<string, string>;
 
 beforeAll(async () => {
   lab = await Lab.create({ hosts: 3, failbackMs: 0 });
-  await lab.startAll({ blockable: true });
+  await lab.startAll({ preload: "block-loop.mjs" });
   before = await lab.atRest(30_000);
 });
 afterAll(() => lab?.destroy());

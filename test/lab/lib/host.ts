@@ -16,6 +16,9 @@ export const SERVER_PORT = 8080;
 export const MAIN = process.env.VIPD_LAB_MAIN ?? path.join(ROOT, "dist/cli/main.js");
 const LIB = path.join(ROOT, "test/lab/lib");
 
+/** What a daemon can be loaded with; its head says what SIGUSR2 does then. */
+export type Preload = "block-loop.mjs" | "tell-heap.mjs";
+
 /** A configuration as the file has it. */
 export type RawConfig = Record<string, unknown>;
 
@@ -69,17 +72,17 @@ export class LabHost {
   // ---------------------------------------------------------------- the daemon
 
   /**
-   * Starts `vipd run`; with `wait`, returns once it serves its status. `blockable` loads the preload for `block()`; `via`
-   * goes before the program (`chrt …`).
+   * Starts `vipd run`; with `wait`, returns once it serves its status. `preload` is a module beside this one that SIGUSR2
+   * makes act within the daemon; `via` goes before the program (`chrt …`).
    */
   async startDaemon({
     wait = true,
-    blockable = false,
+    preload,
     via = [],
     args = [],
   }: {
     wait?: boolean;
-    blockable?: boolean;
+    preload?: Preload;
     via?: readonly string[];
     args?: readonly string[];
   } = {}): Promise<void> {
@@ -90,7 +93,10 @@ export class LabHost {
       argv,
       logFile: this.logFile,
       outputTo: this.outputTo,
-      env: blockable ? { NODE_OPTIONS: `--import=${path.join(LIB, "block-loop.mjs")}` } : {},
+      env:
+        preload === undefined
+          ? {}
+          : { NODE_OPTIONS: `--import=${path.join(LIB, preload)}`, VIPD_LAB_HEAP: path.join(this.dir, "heap.json") },
       detached: this.lab.keep,
     });
     this.daemon = daemon;
@@ -124,9 +130,19 @@ export class LabHost {
     this.daemon?.signal("SIGCONT");
   }
 
-  /** Blocks the event loop (not the native threads) for VIPD_LAB_BLOCK_MS, 10 s by default; needs `blockable`. */
+  /** Blocks the event loop (not the native threads) for VIPD_LAB_BLOCK_MS, 10 s by default; needs the preload `block-loop.mjs`. */
   block(): void {
     this.daemon?.signal("SIGUSR2");
+  }
+
+  /** What the daemon's heap holds after a collection, with what its objects hold outside of it; needs the preload `tell-heap.mjs`. */
+  async heldMb(): Promise<number> {
+    const file = path.join(this.dir, "heap.json");
+    fs.rmSync(file, { force: true });
+    this.daemon?.signal("SIGUSR2");
+    await until(`${this.name} tells its heap`, 10_000, () => fs.existsSync(file));
+    const { heapUsed, external } = JSON.parse(fs.readFileSync(file, "utf8")) as { heapUsed: number; external: number };
+    return (heapUsed + external) / 1024 ** 2;
   }
 
   reload(): void {
@@ -172,7 +188,7 @@ export class LabHost {
   }
 
   /** Back from the boot: no VIP on lo, sysctls at their defaults, cable plugged, daemon started. */
-  async powerOn(options: { wait?: boolean; blockable?: boolean; via?: readonly string[] } = {}): Promise<void> {
+  async powerOn(options: { wait?: boolean; preload?: Preload; via?: readonly string[] } = {}): Promise<void> {
     for (const address of this.vipsOnLo()) this.exec("ip", "addr", "del", withPrefix(address), "dev", "lo");
     this.exec("sysctl", "-qw", "net.ipv4.conf.all.arp_ignore=0", "net.ipv4.conf.all.arp_announce=0");
     this.cableUp();

@@ -8,7 +8,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import type { StatusSnapshot } from "../../../src/ports.js";
 import { Client } from "./client.js";
-import { LabHost, MAIN, type RawConfig } from "./host.js";
+import { LabHost, MAIN, type Preload, type RawConfig } from "./host.js";
 import { Processes } from "./processes.js";
 import { nowMs, parallel, sh, shQuiet, sleep, until } from "./shell.js";
 import { LABS_DIR, removeLab, startTicks, sweep, writeRecord } from "./sweep.js";
@@ -167,7 +167,7 @@ export class Lab {
     return this.hosts.filter((host) => host.daemon?.running);
   }
 
-  async startAll(options: { blockable?: boolean } = {}): Promise<void> {
+  async startAll(options: { preload?: Preload } = {}): Promise<void> {
     await Promise.all(this.hosts.map((host) => host.startDaemon(options)));
   }
 
