@@ -3,21 +3,29 @@
  * lock file pins. Says what came of each; `npm run test:nodes -- 22` takes one line only.
  * Boundary: the tests are vitest's business, and the addon is the one that is built: Node-API promises that it fits every line.
  */
-import { spawnSync } from "node:child_process";
-import * as path from "node:path";
 import { runtime } from "../systemd/package-parts.mjs";
 import { root } from "./setup.mjs";
+import { interrupted, passSignalsOn } from "./spawned.mjs";
+import { vitestStep } from "./vitest-step.mjs";
 
 const LINES = ["20", "22", "24"];
+const STEPS = {
+  unit: { limitMs: 480_000 },
+  addon: { limitMs: 480_000, attempts: 3 },
+};
 
-/** Tests start Node by process.execPath and by PATH alike. */
-function testUnder(line) {
+async function testUnder(line) {
   const { binary, version } = runtime(root, line);
-  console.log(`\n=== Node ${version}`);
-  const env = { ...process.env, PATH: `${path.dirname(binary)}:${process.env.PATH}` };
-  const args = ["node_modules/vitest/vitest.mjs", "run", "--project", "unit", "--project", "addon"];
-  const { status, signal } = spawnSync(binary, args, { cwd: root, env, stdio: ["ignore", "inherit", "inherit"] });
-  return { version, well: status === 0, how: signal ?? `code ${status}` };
+  const lines = [];
+  let well = true;
+  for (const [project, how] of Object.entries(STEPS)) {
+    console.log(`\n=== Node ${version}, ${project}`);
+    const { passed, failed, skipped, again } = await vitestStep(project, { ...how, node: binary });
+    lines.push(`Node ${version}, ${project}: ${passed} passed, ${failed.length} failed, ${skipped.length} skipped`);
+    lines.push(...again.map((name) => `  run again after ${name}`), ...failed.map((name) => `  FAILED: ${name}`));
+    well &&= passed > 0 && failed.length === 0;
+  }
+  return { lines, well };
 }
 
 const wanted = process.argv.length > 2 ? process.argv.slice(2) : LINES;
@@ -25,7 +33,8 @@ if (wanted.some((line) => !LINES.includes(line))) {
   process.stderr.write(`usage: npm run test:nodes [-- LINE…], lines: ${LINES.join(" ")}\n`);
   process.exit(64);
 }
-const results = wanted.map(testUnder);
-console.log("");
-for (const { version, well, how } of results) console.log(`Node ${version}: ${well ? "passed" : `FAILED (${how})`}`);
-process.exitCode = results.every((one) => one.well) ? 0 : 1;
+passSignalsOn();
+const results = [];
+for (const line of wanted) if (!interrupted()) results.push(await testUnder(line));
+console.log(`\n${results.flatMap(({ lines }) => lines).join("\n")}`);
+process.exitCode = results.every(({ well }) => well) && !interrupted() ? 0 : 1;

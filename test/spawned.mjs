@@ -27,9 +27,9 @@ export function interrupted() {
  * Resolves with { code, output, late }; never rejects. `capture` keeps its stdout, too. Past `limitMs` comes SIGTERM, then
  * SIGKILL, and `late` is true. A program that cannot be started has the code 127.
  */
-export function spawned(argv, { limitMs, capture = false } = {}) {
+export function spawned(argv, { limitMs, capture = false, env: more = {} } = {}) {
   return new Promise((resolve) => {
-    const env = { ...process.env, npm_config_update_notifier: "false" };
+    const env = { ...process.env, npm_config_update_notifier: "false", ...more };
     const stdio = ["ignore", capture ? "pipe" : "inherit", "inherit"];
     child = spawn(argv[0], argv.slice(1), { cwd: root, env, stdio });
     let output = "";

@@ -10,14 +10,18 @@ import { stripVTControlCharacters } from "node:util";
 import { cache, root } from "./setup.mjs";
 import { interrupted, spawned } from "./spawned.mjs";
 
+const VITEST = "node_modules/vitest/vitest.mjs";
 const WORDS_MAX = 300;
 
-/** Runs a project. `attempts`: how often a file may be run until all of it passes. Returns { passed, failed, skipped, again, note }. */
-export async function vitestStep(project, { limitMs, attempts = 1 }) {
+/**
+ * Runs a project. `attempts`: how often a file may be run until all of it passes. `node`: the binary of another Node. Returns
+ * { passed, failed, skipped, again, note }.
+ */
+export async function vitestStep(project, { limitMs, attempts = 1, node = process.execPath }) {
   if (!hasTests(project)) {
     return { passed: 0, failed: [], skipped: [], again: [], note: "no tests in this project yet" };
   }
-  return attempted(attempts, (files) => oneRun(project, files, limitMs));
+  return attempted(attempts, (files) => oneRun(project, { files, limitMs, node }));
 }
 
 /**
@@ -46,11 +50,13 @@ function hasTests(project) {
   return fs.readdirSync(dir, { recursive: true }).some((file) => String(file).endsWith(".test.ts"));
 }
 
-async function oneRun(project, files, limitMs) {
+async function oneRun(project, { files, limitMs, node }) {
   const file = path.join(cache, "reports", `${project}.json`);
   fs.rmSync(file, { force: true });
-  const argv = ["npx", "vitest", "run", "--project", project, "--reporter=default", "--reporter=json"];
-  const { code, late } = await spawned([...argv, `--outputFile.json=${file}`, ...files], { limitMs });
+  const argv = [node, VITEST, "run", "--project", project, "--reporter=default", "--reporter=json"];
+  // Tests start Node by process.execPath and by PATH alike.
+  const env = { PATH: `${path.dirname(node)}:${process.env.PATH}` };
+  const { code, late } = await spawned([...argv, `--outputFile.json=${file}`, ...files], { limitMs, env });
   const suites = fs.existsSync(file) ? JSON.parse(fs.readFileSync(file, "utf8")).testResults : [];
   if (late) return { suites, broken: `${project}: not finished within ${limitMs / 1000} s` };
   const told = code === 0 || summed(suites, []).failed.length > 0;
