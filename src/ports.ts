@@ -173,8 +173,9 @@ export interface Responder {
   links(): readonly LinkState[];
   own(intents: readonly OwnIntent[]): void;
   release(intents: readonly { readonly address: string; readonly interface: string }[]): void;
-  /** Addresses whose claims are reported, and whose solicited-node groups are joined, though we do not own them. Replaces the set. */
+  /** From now on others' claims of these are reported, and their solicited-node groups joined, though we do not own them. */
   watch(addresses: readonly { readonly address: string; readonly interface: string }[]): void;
+  unwatch(addresses: readonly { readonly address: string; readonly interface: string }[]): void;
   announce(request: AnnounceRequest): void;
   /** Takes effect at once; what is being announced goes on at the new pace. */
   setAnnounce(pace: AnnouncePace): void;

@@ -28,7 +28,8 @@ Table table_of() {
   table.own(ip("10.7.0.100"), std::nullopt, kHeir);
   table.own(ip("fd07::100"), std::nullopt, kHeir);
   table.own(ip("10.7.0.101"), mac("02:76:00:00:00:01"), std::nullopt);
-  table.watch({ip("10.7.0.200"), ip("10.7.0.100")});
+  table.watch(ip("10.7.0.200"));
+  table.watch(ip("10.7.0.100"));
   return table;
 }
 
@@ -105,7 +106,9 @@ void yielding() {
   table.release(ip("10.7.0.100"));
   check("a released address is silent", decide(request, table, {kOwn, &kOurs}, true).ignore == Ignore::kNotOurs);
   check("a released address stays watched", table.find(ip("10.7.0.100")) != nullptr);
-  table.watch({});
+  check("to watch it again is no news", !table.watch(ip("10.7.0.100")));
+  check("nor is it to watch no longer what was not watched", !table.unwatch(ip("10.7.0.101")));
+  check("an address that is watched no longer is told apart", table.unwatch(ip("10.7.0.100")));
   check("an address neither held nor watched is forgotten", table.find(ip("10.7.0.100")) == nullptr);
 }
 

@@ -32,6 +32,7 @@ interface RawEngine {
   own(intents: readonly OwnIntent[]): void;
   release(places: readonly { readonly address: string; readonly interface: string }[]): void;
   watch(places: readonly { readonly address: string; readonly interface: string }[]): void;
+  unwatch(places: readonly { readonly address: string; readonly interface: string }[]): void;
   announce(iface: string, addresses: readonly string[], roundsMs: readonly number[]): void;
   setAnnounceRate(framesPerSecond: number): void;
   setRefresh(macMs: number, vipMs: number): void;

@@ -62,6 +62,10 @@ export class NativeResponder implements Responder {
     this.#engine.raw.watch(places);
   }
 
+  unwatch(places: readonly { readonly address: string; readonly interface: string }[]): void {
+    this.#engine.raw.unwatch(places);
+  }
+
   /** Rounds are reported as `announced` with `round` counted from 1. Only owned addresses are announced. */
   announce(request: AnnounceRequest): void {
     this.#engine.raw.announce(request.interface, request.addresses, request.roundsMs);

@@ -153,6 +153,9 @@ export class Engine {
       case "watch":
         responder.watch(output.at);
         return;
+      case "unwatch":
+        responder.unwatch(output.at);
+        return;
       case "announce":
         responder.announce(output);
         return;

@@ -13,6 +13,7 @@ export function silenced(responder: Responder): Responder {
     links: () => responder.links(),
     own: () => {},
     release: () => {},
+    unwatch: () => {},
     watch: () => {},
     announce: () => {},
     setAnnounce: () => {},

@@ -25,6 +25,7 @@ const calls: Record<string, (argument: any) => unknown> = {
   own: (intents) => responder.own(intents),
   release: (places) => responder.release(places),
   watch: (places) => responder.watch(places),
+  unwatch: (places) => responder.unwatch(places),
   announce: (request) => responder.announce(request),
   setAnnounce: (pace) => responder.setAnnounce(pace),
   lease: (ms) => responder.lease(ms === 0 ? 0 : bootTimeMs() + ms),

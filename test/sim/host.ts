@@ -305,6 +305,9 @@ export class Host {
       case "watch":
         this.native.watch(output.at.map(({ address }) => address));
         return;
+      case "unwatch":
+        this.native.unwatch(output.at.map(({ address }) => address));
+        return;
       case "drain-queue":
         this.#drainQueue();
         return;

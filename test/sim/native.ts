@@ -28,6 +28,8 @@ export class Native {
   readonly #frames: (() => void)[] = [];
   readonly #waiting: (() => void)[] = [];
   readonly held = new Set<string>();
+  /** Addresses that it was told to watch, or to watch no longer. */
+  watchIntents = 0;
   /** In the host's own time. */
   #leaseUntil = Number.NEGATIVE_INFINITY;
   #epochs = 0;
@@ -88,8 +90,13 @@ export class Native {
   }
 
   watch(addresses: readonly string[]): void {
-    this.#watched.clear();
+    this.watchIntents += addresses.length;
     for (const address of addresses) this.#watched.add(address);
+  }
+
+  unwatch(addresses: readonly string[]): void {
+    this.watchIntents += addresses.length;
+    for (const address of addresses) this.#watched.delete(address);
   }
 
   announce(addresses: readonly string[], roundsMs: readonly number[]): void {

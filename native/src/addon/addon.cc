@@ -17,6 +17,7 @@ class Engine : public Napi::ObjectWrap<Engine> {
                        {InstanceMethod<&Engine::start>("start"), InstanceMethod<&Engine::set_interfaces>("setInterfaces"),
                         InstanceMethod<&Engine::links>("links"), InstanceMethod<&Engine::own>("own"),
                         InstanceMethod<&Engine::release>("release"), InstanceMethod<&Engine::watch>("watch"),
+                        InstanceMethod<&Engine::unwatch>("unwatch"),
                         InstanceMethod<&Engine::announce>("announce"),
                         InstanceMethod<&Engine::set_announce_rate>("setAnnounceRate"),
                         InstanceMethod<&Engine::set_refresh>("setRefresh"),
@@ -150,6 +151,11 @@ class Engine : public Napi::ObjectWrap<Engine> {
   void watch(const Napi::CallbackInfo& info) {
     require_open(info);
     accepted(info, responder_.watch(to_places(info[0])));
+  }
+
+  void unwatch(const Napi::CallbackInfo& info) {
+    require_open(info);
+    accepted(info, responder_.unwatch(to_places(info[0])));
   }
 
   void announce(const Napi::CallbackInfo& info) {

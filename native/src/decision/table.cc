@@ -1,6 +1,8 @@
 // Owned, yielded and watched addresses of one interface. Pure.
 #include "decision/table.h"
 
+#include <utility>
+
 namespace vipd {
 
 bool Table::own(const Ip& ip, std::optional<Mac> mac, std::optional<Mac> heir) {
@@ -27,13 +29,14 @@ bool Table::release(const Ip& ip) {
   return true;
 }
 
-void Table::watch(const std::vector<Ip>& ips) {
-  for (auto& [ip, entry] : entries_) entry.watched = false;
-  for (const Ip& ip : ips) entries_[ip].watched = true;
-  for (auto it = entries_.begin(); it != entries_.end();) {
-    if (it->second.hold == Hold::kNone && !it->second.watched) it = entries_.erase(it);
-    else ++it;
-  }
+bool Table::watch(const Ip& ip) { return !std::exchange(entries_[ip].watched, true); }
+
+bool Table::unwatch(const Ip& ip) {
+  const auto it = entries_.find(ip);
+  if (it == entries_.end() || !it->second.watched) return false;
+  it->second.watched = false;
+  if (it->second.hold == Hold::kNone) entries_.erase(it);
+  return true;
 }
 
 const Entry* Table::find(const Ip& ip) const {

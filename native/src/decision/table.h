@@ -37,8 +37,10 @@ class Table {
   bool own(const Ip& ip, std::optional<Mac> mac, std::optional<Mac> heir);
   /** True when it was owned or yielded. */
   bool release(const Ip& ip);
-  /** Replaces the set of watched addresses. */
-  void watch(const std::vector<Ip>& ips);
+  /** True when it was not watched before. */
+  bool watch(const Ip& ip);
+  /** True when it was. */
+  bool unwatch(const Ip& ip);
   const Entry* find(const Ip& ip) const;
   Entry* find(const Ip& ip);
   void yield_to_heir(Entry& entry);

@@ -173,12 +173,18 @@ bool Responder::release(std::vector<Place> places) {
 
 bool Responder::watch(std::vector<Place> places) {
   return post([places = std::move(places)](Responder& self) {
-    std::map<std::string, std::vector<Ip>> by_port;
-    for (const Place& place : places) by_port[place.interface].push_back(place.address);
-    for (const auto& [name, addresses] : by_port) self.port(name);
-    for (auto& [name, port] : self.ports_) {
-      port->table.watch(by_port[name]);
-      port->interest_changed = true;
+    for (const Place& place : places) {
+      Port& port = self.port(place.interface);
+      if (port.table.watch(place.address)) port.interest_changed = true;
+    }
+  });
+}
+
+bool Responder::unwatch(std::vector<Place> places) {
+  return post([places = std::move(places)](Responder& self) {
+    for (const Place& place : places) {
+      Port& port = self.port(place.interface);
+      if (port.table.unwatch(place.address)) port.interest_changed = true;
     }
   });
 }

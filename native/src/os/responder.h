@@ -72,6 +72,7 @@ class Responder {
   bool own(std::vector<Intent> intents);
   bool release(std::vector<Place> places);
   bool watch(std::vector<Place> places);
+  bool unwatch(std::vector<Place> places);
   bool announce(std::string interface, std::vector<Ip> addresses, std::vector<int64_t> delays_ns);
   bool set_announce_rate(double per_second);
   bool set_refresh(int64_t mac_ns, int64_t vip_ns);

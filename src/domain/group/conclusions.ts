@@ -66,7 +66,6 @@ export class Conclusions {
     const { elected, agreed } = roll.elect({ frozen: commands.frozen, moves: commands.moves() });
     for (const group of agreed) ownership.driftOver(group, now);
     if (elected.length === 0) return;
-    this.#deeds.electionsChanged();
     ownership.elect(elected, now);
   }
 
@@ -79,10 +78,17 @@ export class Conclusions {
       // Failback does not apply to a resume: the operator says that this host is well.
       settling.settleAtOnce();
       incumbency.claimBack(now);
+      this.armHeld();
     }
     this.#ctx.dirty = true;
     const text = on ? "draining: this host gives its VIPs away" : "resumed: this host takes part again";
     this.#ctx.event("info", on ? "host.draining" : "host.resumed", {}, text);
+  }
+
+  /** What this host holds is told anew at the instants at which it changes without any deed. */
+  armHeld(): void {
+    const { incumbency, now } = this.#ctx;
+    for (const at of incumbency.changesAt()) if (at > now) this.#ctx.arm({ kind: "held" }, at);
   }
 
   /** Others' orders become ours to repeat; a rebalance that means this instance takes effect once. */
@@ -97,6 +103,7 @@ export class Conclusions {
     if (!commands.rebalanceDue(options.instance)) return;
     settling.settleAtOnce();
     incumbency.waive(now);
+    this.armHeld();
     this.#ctx.event("info", "group.rebalanced", {}, "rebalance: this host counts as settled");
   }
 
@@ -133,7 +140,6 @@ export class Conclusions {
       ownership,
       profile: options.profile,
       ready: readiness.ready,
-      readyAt: readiness.at,
       draining: commands.draining,
       frozen: commands.frozen,
       health,
@@ -143,6 +149,6 @@ export class Conclusions {
       refused: ownership.refusing(now),
     };
     const { incumbency, roll } = this.#ctx;
-    return composeFacts(state, (group) => incumbency.held(group, state, roll.epochs(group), now));
+    return composeFacts(state, (group) => incumbency.held(group, state, () => roll.epochs(group), now));
   }
 }

@@ -25,6 +25,11 @@ import { FactsSync } from "./sync.js";
 import type { GroupOptions, GroupOutput, GroupSettings, GroupTimer, LinkFacts } from "./types.js";
 import { GroupView } from "./view.js";
 
+/** Up to so many addresses fit into a datagram, and what is held of them is told at once. */
+const HELD_AT_ONCE = 60;
+/** Of more it is told this often at most: thousands take milliseconds each time, and go by TCP once a second at most. */
+const HELD_AGAIN_MS = 250;
+
 export class GroupContext {
   readonly options: GroupOptions;
   settings: GroupSettings;
@@ -34,7 +39,7 @@ export class GroupContext {
   readonly lease: Lease;
   readonly quorum: QuorumStanding;
   readonly settling = new Settling();
-  readonly incumbency = new Incumbency();
+  readonly incumbency: Incumbency;
   readonly disputes = new Disputes();
   readonly commands: Commands;
   readonly links = new Map<string, LinkFacts>();
@@ -53,10 +58,13 @@ export class GroupContext {
   #onSwimEvent: (event: SwimEvent) => void = () => {};
   #out: GroupOutput[] = [];
   #barredSeen = "";
+  #heldArmed = false;
 
-  constructor(options: GroupOptions) {
+  constructor(options: GroupOptions, now: Millis) {
     const { leaseMs, leaseExtensionMs, catchUpMs, suspectAfterMs, askTimeoutMs } = options.profile;
     this.options = options;
+    this.now = now;
+    this.incumbency = new Incumbency(now);
     this.settings = options.settings;
     this.commands = new Commands(options.initial);
     this.store = new FactsStore({ self: options.name, instance: options.instance, codec: options.codec });
@@ -183,8 +191,26 @@ export class GroupContext {
     this.event(reached ? "info" : "warn", reached ? "path.found" : "path.lost", { interface: iface }, text);
   }
 
-  hasIncumbents(): boolean {
-    return this.settings.groups.some((group) => tellsHeld(group, this.commands.frozen));
+  /** What this host holds changed: part of its facts where elections depend on it. */
+  heldChanged(): void {
+    if (this.#heldArmed) return;
+    const addresses = this.#addressesTold();
+    if (addresses > HELD_AT_ONCE) {
+      this.#heldArmed = true;
+      this.arm({ kind: "held" }, this.now + HELD_AGAIN_MS);
+    } else if (addresses > 0) this.dirty = true;
+  }
+
+  /** It is time to tell it. */
+  heldDue(): void {
+    this.#heldArmed = false;
+    this.dirty ||= this.#addressesTold() > 0;
+  }
+
+  /** Of how many addresses it is told who holds them. */
+  #addressesTold(): number {
+    const told = this.settings.groups.filter((group) => tellsHeld(group, this.commands.frozen));
+    return told.reduce((sum, group) => sum + group.addresses.length, 0);
   }
 
   quorumView(): QuorumView | null {

@@ -3,8 +3,8 @@
  * turn (the lease's deadline, what acks carry, whose claims to watch for). Boundary: decides nothing; remembers what it told.
  */
 import type { Millis } from "../messages.js";
-import { placesOf } from "../ownership/key.js";
-import type { OwnershipOutput } from "../ownership/types.js";
+import { type Key, placesOf } from "../ownership/key.js";
+import type { At, KeySpec, OwnershipOutput } from "../ownership/types.js";
 import type { ClaimSpread } from "./claim-news.js";
 import type { GroupContext } from "./context.js";
 
@@ -16,25 +16,19 @@ export class Deeds {
   readonly #claims: ClaimSpread;
   #leaseSent: Millis = Number.NaN;
   #ackPayload = { factsVersion: -1, viewDigest: -1 };
-  #watched = "";
-  #watchStale = true;
+  /** As it was configured when the responder was told to watch it. */
+  readonly #watched = new Map<Key, KeySpec>();
 
   constructor(ctx: GroupContext, claims: ClaimSpread) {
     this.#ctx = ctx;
     this.#claims = claims;
   }
 
-  /** Owners or heirs changed. */
-  electionsChanged(): void {
-    this.#watchStale = true;
-  }
-
   flush(): void {
-    const deeds = this.#ctx.ownership.flush();
-    for (const output of deeds) this.#take(output);
+    for (const output of this.#ctx.ownership.flush()) this.#take(output);
     this.#sendLease();
     this.#sendAckPayload();
-    if (deeds.length > 0 || this.#watchStale) this.#sendWatch();
+    this.#sendWatch();
   }
 
   #take(output: OwnershipOutput): void {
@@ -45,7 +39,7 @@ export class Deeds {
       if (member !== undefined) ctx.output({ kind: "exchange", with: member.address, join: false });
     } else if (output.kind === "tell-claimed") this.#tellClaimed(output);
     else {
-      if (output.kind === "own" || output.kind === "silence") ctx.dirty ||= ctx.hasIncumbents();
+      if (output.kind === "own" || output.kind === "silence") ctx.heldChanged();
       ctx.output(output);
     }
   }
@@ -79,18 +73,22 @@ export class Deeds {
     this.#ctx.feedSwim({ kind: "ack-payload", payload });
   }
 
+  /** Only of what changed: of ten thousand keys each moves in a turn of its own. */
   #sendWatch(): void {
-    this.#watchStale = false;
-    const at = [];
-    for (const key of this.#ctx.ownership.keys()) {
+    const [watch, unwatch]: [At[], At[]] = [[], []];
+    for (const key of this.#ctx.ownership.takeChanged()) {
       const heir = key.state === "standby" && key.elected.heir === this.#ctx.options.name;
       // Whoever claims must hear of it when somebody else does at the same moment.
-      if (!heir && key.state !== "claiming") continue;
-      at.push(...placesOf(key));
+      const spec = heir || key.state === "claiming" ? key.spec : undefined;
+      const told = this.#watched.get(key);
+      if (spec === told) continue;
+      if (told !== undefined) unwatch.push(...placesOf({ spec: told }));
+      if (spec !== undefined) watch.push(...placesOf({ spec }));
+      if (spec === undefined) this.#watched.delete(key);
+      else this.#watched.set(key, spec);
     }
-    const signature = JSON.stringify(at);
-    if (signature === this.#watched) return;
-    this.#watched = signature;
-    this.#ctx.output({ kind: "watch", at });
+    // In this order: a key that was configured anew is another key with the same addresses.
+    if (unwatch.length > 0) this.#ctx.output({ kind: "unwatch", at: unwatch });
+    if (watch.length > 0) this.#ctx.output({ kind: "watch", at: watch });
   }
 }

@@ -18,7 +18,7 @@ import { alarmsOf, lackOf, orderText, type Standing } from "./face.js";
 import { Hearing } from "./hearing.js";
 import { Life } from "./life.js";
 import { Meetings } from "./meetings.js";
-import { COLD_START_MS, healthOfGroup, linksReason } from "./own-facts.js";
+import { healthOfGroup, linksReason } from "./own-facts.js";
 import { ALONE } from "./readiness.js";
 import type { GroupInput, GroupOptions, GroupOutput, GroupTimer } from "./types.js";
 
@@ -34,14 +34,13 @@ export class Group {
   #healthy = true;
 
   constructor(options: GroupOptions, now: Millis) {
-    this.#ctx = new GroupContext(options);
+    this.#ctx = new GroupContext(options, now);
     const claims = new ClaimSpread(this.#ctx);
     const conclusions = new Conclusions(this.#ctx, new Deeds(this.#ctx, claims));
     const meetings = new Meetings(this.#ctx, conclusions);
     this.#conclusions = conclusions;
     this.#life = new Life(this.#ctx, meetings);
     this.#hearing = new Hearing(this.#ctx, { conclusions, meetings, life: this.#life, claims });
-    this.#ctx.now = now;
     conclusions.configure();
     conclusions.publish();
     this.#ctx.startSwim(now, (event) => this.#hearing.take(event));
@@ -177,6 +176,7 @@ export class Group {
         this.#ctx.feedSwim({ kind: "start" });
         this.#ctx.arm({ kind: "lease" }, now + options.profile.leaseExtensionMs);
         this.#ctx.arm({ kind: "alone" }, now + options.aloneAfterMs);
+        this.#conclusions.armHeld();
         return;
       case "datagram":
       case "stream-ping-answered":
@@ -293,6 +293,9 @@ export class Group {
         settling.settle(now);
         this.#ctx.dirty = true;
         return;
+      case "held":
+        this.#ctx.heldDue();
+        return;
       case "fetch":
         sync.fetch(swim.member(timer.member), timer.tries, now);
         return;
@@ -301,14 +304,11 @@ export class Group {
 
   /** What depends on the time alone. */
   #look(now: Millis): void {
-    const { lease, readiness, incumbency } = this.#ctx;
+    const { lease } = this.#ctx;
     this.#lookedAt = now;
     this.#ctx.arm({ kind: "lease" }, lease.nextLookAt(now));
     this.#life.lookAtCatchUp();
     this.#hearing.expireDisputes();
     this.#ctx.lookAtBarred();
-    if (now < Math.max(readiness.at + COLD_START_MS, incumbency.staleAt()) + 1000) {
-      this.#ctx.dirty ||= this.#ctx.hasIncumbents();
-    }
   }
 }

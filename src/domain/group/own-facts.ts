@@ -12,11 +12,15 @@ import type { Profile } from "../profile.js";
 import type { Settling } from "./settling.js";
 import type { GroupSettings, GroupSpec, LinkFacts } from "./types.js";
 
-/** With failback "never", a first claim counts as an incumbent's once the host has been ready for so long (cold start). */
-export const COLD_START_MS = 30_000;
+/** A group that starts shares what it serves: for so long after a host's start its first claims give it no right to stay (law 9). */
+const COLD_START_MS = 10_000;
+/** For so long a rebalance moves what the hashing moves, with failback "never", too. */
+const WAIVE_MS = 30_000;
 
 /** A host that takes part again tells for so long that it holds what it gave away (failback "never"). */
 const CLAIM_BACK_MS = 5000;
+/** Timers may come a fraction of a millisecond early. */
+const TIMER_EARLY_MS = 1;
 
 /** Groups in which hosts tell what they hold. */
 export function tellsHeld(group: GroupSpec, frozen: boolean): boolean {
@@ -30,7 +34,6 @@ export interface OwnState {
   readonly ownership: Ownership;
   readonly profile: Profile;
   readonly ready: boolean;
-  readonly readyAt: Millis;
   readonly draining: boolean;
   readonly frozen: boolean;
   readonly health: ReadonlyMap<string, Health>;
@@ -41,17 +44,27 @@ export interface OwnState {
   readonly refused: ReadonlyMap<string, readonly string[]>;
 }
 
-/** Keeps the claim epochs of keys in groups with failback "never". */
+/** Keeps the claim epochs of the keys that others are told of as held. */
 export class Incumbency {
   readonly #epochs = new Map<string, number>();
-  /** Until then nothing is held in a group with failback "never": a rebalance moves what the hashing moves. */
+  readonly #coldUntil: Millis;
+  /** Until then nothing is held in a group with failback "never". */
   #waivedUntil: Millis = Number.NEGATIVE_INFINITY;
   /** Keys that this host gave away to drain and wants back: told as held although they are not yet. */
   readonly #given = new Set<string>();
   #claimsBackUntil: Millis = Number.NEGATIVE_INFINITY;
 
+  constructor(startedAt: Millis) {
+    this.#coldUntil = startedAt + COLD_START_MS;
+  }
+
+  /** When what is held changes without any deed: it must be told anew then. */
+  changesAt(): Millis[] {
+    return [this.#coldUntil, this.#waivedUntil, this.#claimsBackUntil].map((at) => at + TIMER_EARLY_MS);
+  }
+
   waive(now: Millis): void {
-    this.#waivedUntil = now + COLD_START_MS;
+    this.#waivedUntil = now + WAIVE_MS;
     this.#epochs.clear();
   }
 
@@ -65,27 +78,28 @@ export class Incumbency {
     this.#claimsBackUntil = now + CLAIM_BACK_MS;
   }
 
-  /** Some of what it tells depends on the time: look again until then. */
-  staleAt(): Millis {
-    return Math.max(this.#waivedUntil, this.#claimsBackUntil);
-  }
-
-  /** The held keys of a group, each with the epoch of its claim: one above all that the group knew at the claim. */
-  held(group: GroupSpec, state: OwnState, known: ReadonlyMap<string, number>, now: Millis): HeldKey[] {
+  /**
+   * The held keys of a group, each with the epoch of its claim: one above all that the group knew at the claim. What is being
+   * handed over keeps an epoch that it has, and gets none: that would outweigh its successor's, which may serve already.
+   */
+  held(group: GroupSpec, state: OwnState, known: () => ReadonlyMap<string, number>, now: Millis): HeldKey[] {
     const never = group.failback === "never";
     if (never && !state.frozen && now < this.#waivedUntil) return [];
-    const cold = !state.frozen && now - state.readyAt < COLD_START_MS;
+    const cold = !state.frozen && now < this.#coldUntil;
     const back = never && !state.draining && now < this.#claimsBackUntil;
     const held: HeldKey[] = [];
+    let epochs: ReadonlyMap<string, number> | undefined;
     for (const key of state.ownership.keys()) {
       if (key.spec.group !== group.name) continue;
-      const owned = key.state === "owned" || key.state === "releasing" || (back && this.#given.has(key.spec.key));
-      if (!owned) this.#epochs.delete(key.spec.key);
-      else if (back || key.tookOver || !cold || this.#epochs.has(key.spec.key)) {
-        const epoch = this.#epochs.get(key.spec.key) ?? (known.get(key.spec.key) ?? 0) + 1;
-        this.#epochs.set(key.spec.key, epoch);
-        held.push({ key: key.spec.key, epoch });
-      }
+      const name = key.spec.key;
+      const wanted = back && this.#given.has(name);
+      const begins = wanted || (key.state === "owned" && (back || key.tookOver || !cold));
+      if (begins && !this.#epochs.has(name)) {
+        epochs ??= known();
+        this.#epochs.set(name, (epochs.get(name) ?? 0) + 1);
+      } else if (!wanted && key.state !== "owned" && key.state !== "releasing") this.#epochs.delete(name);
+      const epoch = this.#epochs.get(name);
+      if (epoch !== undefined) held.push({ key: name, epoch });
     }
     return held.sort((a, b) => (a.key < b.key ? -1 : 1));
   }

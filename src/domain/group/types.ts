@@ -6,7 +6,7 @@ import type { FactsCodec } from "../facts-store.js";
 import type { Health } from "../health.js";
 import type { AckPayload, Endpoint, Message, Millis } from "../messages.js";
 import type { Order, Orders } from "../orders.js";
-import type { Answer, KeyTimer, OwnershipEvent, OwnershipOutput } from "../ownership/types.js";
+import type { Answer, At, KeyTimer, OwnershipEvent, OwnershipOutput } from "../ownership/types.js";
 import type { Profile } from "../profile.js";
 import type { SwimInput, SwimOutput, SwimTimer } from "../swim/types.js";
 
@@ -80,6 +80,8 @@ export type GroupTimer =
   | { readonly kind: "alone" }
   | { readonly kind: "rest" }
   | { readonly kind: "settle" }
+  /** What this host holds may have changed: it is told. */
+  | { readonly kind: "held" }
   | { readonly kind: "fetch"; readonly member: string; readonly tries: number };
 
 export type GroupInput =
@@ -113,8 +115,8 @@ export type GroupOutput =
   | Exclude<OwnershipOutput, { kind: "exchange-with" | "tell-claimed" | "arm" }>
   | { readonly kind: "arm"; readonly timer: GroupTimer; readonly at: Millis }
   | { readonly kind: "lease"; readonly until: Millis }
-  /** Watch these addresses for others' claims (and join their groups): the keys that this host is heir to. */
-  | { readonly kind: "watch"; readonly at: readonly { readonly address: string; readonly interface: string }[] }
+  /** Watch these addresses, too, for others' claims (and join their groups): keys that this host is heir to, or claims. No longer: unwatch. */
+  | { readonly kind: "watch" | "unwatch"; readonly at: readonly At[] }
   /** Handle what is queued, then answer `queue-drained`. */
   | { readonly kind: "drain-queue" }
   | { readonly kind: "event"; readonly event: OwnershipEvent }

@@ -31,6 +31,8 @@ export interface Context {
   readonly refusing: Set<Key>;
   /** Why this host may own nothing at all, or "". */
   barred: string;
+  /** Keys whose state, election or configuration changed since `takeChanged`. */
+  readonly changed: Set<Key>;
 }
 
 export function mayClaim(ctx: Context): boolean {
@@ -51,6 +53,7 @@ export function enter(
   key.rivalryAt = Number.NEGATIVE_INFINITY;
   if (from === state) return;
   key.state = state;
+  ctx.changed.add(key);
   key.givingWayTo = null;
   if (key.lingers && state !== "claiming") {
     key.lingers = false;

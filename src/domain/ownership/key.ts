@@ -124,7 +124,7 @@ export function silentFor(key: Key): boolean {
   return key.evidenced.size >= key.spec.addresses.length;
 }
 
-export function placesOf(key: Key, addresses: Iterable<string> = key.spec.addresses): At[] {
+export function placesOf(key: Pick<Key, "spec">, addresses: Iterable<string> = key.spec.addresses): At[] {
   const all = [...addresses];
   return key.spec.interfaces.flatMap((name) => all.map((address) => ({ address, interface: name })));
 }

@@ -42,7 +42,8 @@ export class Ownership {
     this.#suspectAfterMs = options.suspectAfterMs;
     const out = new Outbox();
     const questions = new Questions(options, out);
-    this.#ctx = { view: options.view, out, questions, active: false, stopping: false, refusing: new Set(), barred: "" };
+    const now = { active: false, stopping: false, barred: "", refusing: new Set<Key>(), changed: new Set<Key>() };
+    this.#ctx = { view: options.view, out, questions, ...now };
   }
 
   // ------------------------------------------------------------ what comes in
@@ -55,6 +56,7 @@ export class Ownership {
       if (spec !== undefined && sameSpec(spec, key.spec)) {
         wanted.delete(spec.key);
         relocate(this.#ctx, key, spec, now);
+        this.#ctx.changed.add(key);
       } else this.#retire(key, now);
     }
     for (const spec of wanted.values()) {
@@ -75,6 +77,7 @@ export class Ownership {
         key.holder = former;
       }
       key.elected = elected;
+      this.#ctx.changed.add(key);
       this.#evaluate(key, now);
     }
   }
@@ -269,6 +272,13 @@ export class Ownership {
     return byGroup;
   }
 
+  /** Keys whose state, election or configuration changed since this was asked last; those that are configured no more, too. */
+  takeChanged(): Key[] {
+    const changed = [...this.#ctx.changed];
+    this.#ctx.changed.clear();
+    return changed;
+  }
+
   views(): KeyView[] {
     return Array.from(this.#keys.values(), (key) => viewOf(key, this.#ctx.view));
   }
@@ -333,6 +343,8 @@ export class Ownership {
   #retire(key: Key, now: Millis): void {
     if (key.state === "owned" || key.state === "releasing") letGo(this.#ctx, key, "no longer configured", now);
     else if (key.state === "claiming") abort(this.#ctx, key, "no longer configured", now);
+    key.elected = { owner: null, heir: null };
+    this.#ctx.changed.add(key);
     this.#keys.delete(key.spec.key);
     for (const address of key.spec.addresses) this.#byAddress.delete(address);
   }

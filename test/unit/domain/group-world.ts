@@ -176,6 +176,7 @@ export class Host {
         });
         return;
       case "watch":
+      case "unwatch":
         return;
       case "drain-queue":
         world.after(0, () => this.turn({ kind: "queue-drained" }));
