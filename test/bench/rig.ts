@@ -9,12 +9,11 @@ import * as path from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { ProfileName } from "../../src/domain/profile.js";
-import type { RawConfig } from "../lab/lib/host.js";
+import { AS_THE_UNIT, type RawConfig } from "../lab/lib/host.js";
 import { Lab } from "../lab/lib/lab.js";
 
 const CUTTER = fileURLToPath(new URL("cut-cable.py", import.meta.url));
 /** systemd/vipd.service: CPUSchedulingPolicy and -Priority. */
-const UNIT_PRIORITY = 10;
 
 export interface Flags {
   number(name: string, fallback: number): number;
@@ -67,7 +66,7 @@ export async function startGroup({ hosts, profile, realTime, vips = 10 }: GroupO
 
 /** For `LabHost.startDaemon` and `powerOn`. */
 export function scheduled(realTime: boolean): { via: readonly string[] } {
-  return { via: realTime ? ["chrt", "--fifo", String(UNIT_PRIORITY)] : [] };
+  return { via: realTime ? AS_THE_UNIT : [] };
 }
 
 /** Cuts cables of a lab's switch within microseconds, and knows when. */

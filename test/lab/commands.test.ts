@@ -1,7 +1,7 @@
 /** The operator's commands on real daemons, under a datagram each 2 ms for every VIP (issue 5, measured point 1). */
 import * as path from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { type LabHost, MAIN } from "./lib/host.js";
+import { AS_THE_UNIT, type LabHost, MAIN } from "./lib/host.js";
 import { Lab } from "./lib/lab.js";
 import { describeGaps, expectWireAgrees, measured, vipsOf } from "./lib/laws.js";
 import { type Ran, run, sh, sleep, until } from "./lib/shell.js";
@@ -24,9 +24,8 @@ describe("three hosts, 7 VIPs", () => {
   let before: ReadonlyMap<string, string>;
   const state = () => path.join(lab.dir, "state");
   const start = (host: LabHost): Promise<void> =>
-    // Real time, as in the unit.
     host.startDaemon({
-      via: ["chrt", "--fifo", "10", "/usr/bin/env", `STATE_DIRECTORY=${path.join(state(), host.name)}`],
+      via: [...AS_THE_UNIT, "/usr/bin/env", `STATE_DIRECTORY=${path.join(state(), host.name)}`],
     });
 
   beforeAll(async () => {

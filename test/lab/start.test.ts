@@ -2,7 +2,7 @@
 import * as fs from "node:fs";
 import { expect, test } from "vitest";
 import { Capture, relapses, voicesOf } from "./lib/capture.js";
-import { MAIN } from "./lib/host.js";
+import { AS_THE_UNIT, MAIN } from "./lib/host.js";
 import { type LabOptions, withLab } from "./lib/lab.js";
 import { expectSpread, expectWireAgrees, measured } from "./lib/laws.js";
 import { nowMs, sleep, until } from "./lib/shell.js";
@@ -33,7 +33,7 @@ test("a host whose peers are down serves alone after aloneAfterMs; peers that st
 test("a real-time daemon collects its garbage on one thread, even when Node was started without that flag", async () => {
   await withLab({ hosts: 1, v4: 1, v6: 0, servers: false }, async (lab) => {
     const [host] = lab.hosts;
-    await host!.startDaemon({ via: ["chrt", "--fifo", "10", process.execPath] });
+    await host!.startDaemon({ via: [...AS_THE_UNIT, process.execPath] });
     const argv = fs.readFileSync(`/proc/${host!.pid}/cmdline`, "utf8").split("\0");
     expect(argv.slice(1, 3)).toEqual(["--single-threaded-gc", MAIN]);
   });

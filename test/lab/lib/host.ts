@@ -16,6 +16,11 @@ export const SERVER_PORT = 8080;
 export const MAIN = process.env.VIPD_LAB_MAIN ?? path.join(ROOT, "dist/cli/main.js");
 const LIB = path.join(ROOT, "test/lab/lib");
 
+/** Goes before a daemon's program: it runs at the priority that the unit gives it. */
+export const AS_THE_UNIT: readonly string[] = ["chrt", "--fifo", "10"];
+/** The same where this machine lets us; some containers do not. */
+const SCHEDULING = works(AS_THE_UNIT) ? AS_THE_UNIT : [];
+
 /** What a daemon can be loaded with; its head says what SIGUSR2 does then. */
 export type Preload = "block-loop.mjs" | "tell-heap.mjs";
 
@@ -73,12 +78,12 @@ export class LabHost {
 
   /**
    * Starts `vipd run`; with `wait`, returns once it serves its status. `preload` is a module beside this one that SIGUSR2
-   * makes act within the daemon; `via` goes before the program (`chrt …`).
+   * makes act within the daemon; `via` goes before the program.
    */
   async startDaemon({
     wait = true,
     preload,
-    via = [],
+    via = SCHEDULING,
     args = [],
   }: {
     wait?: boolean;
@@ -245,6 +250,15 @@ export class LabHost {
 
   get serverPid(): number | null {
     return this.#server?.pid ?? null;
+  }
+}
+
+function works(via: readonly string[]): boolean {
+  try {
+    sh(...via, "true");
+    return true;
+  } catch {
+    return false;
   }
 }
 
