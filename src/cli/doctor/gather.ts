@@ -14,8 +14,9 @@ import type { AskAnswer } from "../../ports.js";
 import { askStatus } from "../daemon-client.js";
 import { findUnit } from "../unit-file.js";
 import { legacyItems } from "./iptables.js";
+import { parseNeighbourTable } from "./neighbour-table.js";
 import { askPeers, connects } from "./peers.js";
-import type { HostFacts } from "./types.js";
+import type { HostFacts, NeighbourTable } from "./types.js";
 
 const PROGRAM_MS = 4000;
 const ASK_MS = 600;
@@ -56,6 +57,7 @@ export async function gatherFacts(config: Config): Promise<HostFacts> {
     links,
     interfaces: [...new Set([...interfaces.values()].flat())],
     sysctls: readSysctls(links.map((link) => link.name)),
+    neighbourTables: [neighbourTable(4), neighbourTable(6)].flatMap((table) => table ?? []),
     running: status.ok,
     owned: new Set(owned.map((vip) => vip.address)),
     hostOfMac,
@@ -155,6 +157,12 @@ function readSysctls(interfaces: readonly string[]): Map<string, number> {
     if (text !== null) found.set(key, Number.parseInt(text, 10));
   }
   return found;
+}
+
+function neighbourTable(family: 4 | 6): NeighbourTable | null {
+  const text = readText(`/proc/net/stat/${family === 4 ? "arp" : "ndisc"}_cache`);
+  const limit = readText(`/proc/sys/net/ipv${family}/neigh/default/gc_thresh3`);
+  return text === null ? null : parseNeighbourTable(family, text, limit);
 }
 
 const run = promisify(execFile);

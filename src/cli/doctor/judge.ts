@@ -4,6 +4,7 @@
  */
 import { familyOf } from "../../domain/address.js";
 import { judgeFirewall, judgeNeighbours, judgePeers } from "./judge-network.js";
+import { judgeNeighbourTables } from "./neighbour-table.js";
 import type { Finding, HostFacts } from "./types.js";
 
 const ORDER = ["error", "warning", "info"] as const;
@@ -23,6 +24,7 @@ export function judgeAll(facts: HostFacts): readonly Finding[] {
     judgeManagers,
     judgeBridges,
     judgeNeighbours,
+    judgeNeighbourTables,
     judgeFirewall,
     judgePeers,
   ];

@@ -40,6 +40,15 @@ export interface Peer {
   readonly udpFull: boolean;
 }
 
+export interface NeighbourTable {
+  readonly family: 4 | 6;
+  readonly entries: number;
+  /** gc_thresh3. */
+  readonly limit: number | null;
+  /** How often, since the boot, there was no room for another neighbour. */
+  readonly overflows: number;
+}
+
 export interface HostFacts {
   readonly config: Config;
   readonly nodeVersion: string;
@@ -51,6 +60,8 @@ export interface HostFacts {
   readonly interfaces: readonly string[];
   /** `net/ipv4/conf/all/arp_ignore` -> value. */
   readonly sysctls: ReadonlyMap<string, number>;
+  /** The kernel's tables of neighbours, of all namespaces together; `limit` is told to the machine's own namespace only. */
+  readonly neighbourTables: readonly NeighbourTable[];
   /** The daemon answers on its socket; what it owns. */
   readonly running: boolean;
   readonly owned: ReadonlySet<string>;

@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 import { findDropper, type Packet } from "../../../src/cli/doctor/firewall.js";
 import { legacyItems } from "../../../src/cli/doctor/iptables.js";
 import { judgeAll } from "../../../src/cli/doctor/judge.js";
-import type { HostFacts, Link, Peer } from "../../../src/cli/doctor/types.js";
+import { parseNeighbourTable } from "../../../src/cli/doctor/neighbour-table.js";
+import type { HostFacts, Link, NeighbourTable, Peer } from "../../../src/cli/doctor/types.js";
 import { loadConfig } from "../../../src/config/load.js";
 import type { Config } from "../../../src/config/types.js";
 
@@ -52,6 +53,7 @@ const well: HostFacts = {
   links: [eth0],
   interfaces: ["eth0"],
   sysctls: new Map(STRICT),
+  neighbourTables: [{ family: 4, entries: 40, limit: 1024, overflows: 0 }],
   running: true,
   owned: new Set(),
   hostOfMac: new Map([["02:77:00:00:00:0c", "host-b"]]),
@@ -65,6 +67,7 @@ const well: HostFacts = {
   bridges: [],
   vrrp: null,
 };
+const table: NeighbourTable = { family: 6, entries: 40, limit: 1024, overflows: 0 };
 const v6 = configOf({ vips: [{ name: "six", addresses: ["fd77::100"], interface: "eth0" }] });
 const stranger = { address: "10.77.0.100", interface: "eth0", mac: "02:00:00:00:00:99" };
 const other: Link = { ...eth0, name: "eth1", addresses: [{ address: "10.78.0.11", prefix: 24, ours: false }] };
@@ -113,6 +116,10 @@ describe("each finding, and nothing else", () => {
       ["warning rp-filter"],
     ],
     ["strict rp_filter alone does no harm", { sysctls: new Map([...STRICT, [`${ALL}rp_filter`, 1]]) }, []],
+    ["a table of neighbours with room", { neighbourTables: [{ ...table, entries: 800 }] }, []],
+    ["one that is nearly full", { neighbourTables: [{ ...table, entries: 820 }] }, ["warning neighbour-table"]],
+    ["one that was full once", { neighbourTables: [{ ...table, overflows: 7 }] }, ["info neighbour-table"]],
+    ["one of another namespace", { neighbourTables: [{ ...table, entries: 2000, limit: null }] }, []],
     ["accept_local", { sysctls: new Map([...STRICT, [`${ALL}accept_local`, 1]]) }, ["info accept-local"]],
     ["ip_nonlocal_bind", { sysctls: new Map([...STRICT, ["net/ipv4/ip_nonlocal_bind", 0]]) }, ["info nonlocal-bind"]],
     [
@@ -290,4 +297,27 @@ describe("the rules of iptables-legacy, as iptables-legacy-save prints them", ()
     expect(found === null ? "none" : found.handle).toBe(handle);
     expect(findDropper({ nftables: legacyItems(saved, "ip6") }, udp)).toBe(null);
   });
+});
+
+const HEAD = "entries  allocs   destroys hash_grows table_fulls";
+test.each<[string, string, string | null, object | null]>([
+  [
+    "two CPUs: their counts are added, the entries are the same",
+    `${HEAD}\n0b 1 1 0 10\n0b 2 2 0 01\n`,
+    "1024\n",
+    { entries: 11, overflows: 17, limit: 1024 },
+  ],
+  [
+    "a namespace of its own: no limit is told",
+    `${HEAD}\n0b 1 1 0 0\n`,
+    null,
+    { entries: 11, overflows: 0, limit: null },
+  ],
+  ["no CPU", `${HEAD}\n`, null, null],
+  ["columns that another kernel does not have", "entries allocs\n0b 1\n", null, null],
+  ["nothing", "", null, null],
+])("the kernel's table of neighbours: %s", (_name, text, limit, wanted) => {
+  const table = parseNeighbourTable(4, text, limit);
+  if (wanted === null) expect(table).toBe(null);
+  else expect(table).toEqual({ family: 4, ...wanted });
 });
