@@ -5,7 +5,7 @@ import { canonicalAddress } from "../domain/address.js";
 import type { Standing } from "../domain/group/face.js";
 import type { Group } from "../domain/group/group.js";
 import { formatEndpoint } from "../domain/messages.js";
-import type { KeySpec, KeyView } from "../domain/ownership/types.js";
+import type { KeyView } from "../domain/ownership/types.js";
 import type { MemberView } from "../domain/swim/types.js";
 import type {
   CheckStatus,
@@ -89,23 +89,22 @@ export function takeSnapshot(source: SnapshotSource): StatusSnapshot {
 
 /** What did not change since the last snapshot is the same row: of ten thousand VIPs few do. */
 export class VipRows {
-  #rows = new WeakMap<KeySpec, { readonly key: KeyView; readonly rows: readonly VipStatus[] }>();
+  /** In the group's order, which only a reload changes. */
+  #kept: { readonly key: KeyView; readonly rows: readonly VipStatus[] }[] = [];
   /** How the wall clock stood: whoever sets it changes the text of every instant. */
   #epoch = "";
 
   take(keys: readonly KeyView[], clock: Clock): VipStatus[] {
     const epoch = clock.wall(0);
-    if (epoch !== this.#epoch) this.#rows = new WeakMap();
+    const before = epoch === this.#epoch ? this.#kept : [];
     this.#epoch = epoch;
     const vips: VipStatus[] = [];
-    for (const key of keys) {
-      let kept = this.#rows.get(key.spec);
-      if (kept === undefined || !isAlike(kept.key, key)) {
-        kept = { key, rows: rowsOf(key, clock) };
-        this.#rows.set(key.spec, kept);
-      }
+    this.#kept = keys.map((key, i) => {
+      const known = before[i];
+      const kept = known !== undefined && isAlike(known.key, key) ? known : { key, rows: rowsOf(key, clock) };
       for (const row of kept.rows) vips.push(row);
-    }
+      return kept;
+    });
     return vips;
   }
 }
@@ -113,6 +112,7 @@ export class VipRows {
 /** A stranger's row ages by itself, so it is never alike. */
 function isAlike(a: KeyView, b: KeyView): boolean {
   return (
+    a.spec === b.spec &&
     a.state === b.state &&
     a.since === b.since &&
     a.owner === b.owner &&
