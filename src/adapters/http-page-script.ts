@@ -89,12 +89,15 @@ const KINDS = { all: () => true, here: (v) => v.state === "owned",
   moving: (v) => v.state === "claiming" || v.state === "releasing" };
 function matches() {
   const kind = KINDS[byId("kind").value];
-  return status.vips.filter((v) => {
+  const hit = status.vips.filter((v) => {
     if (!kind(v)) return false;
     if (words.length === 0) return true;
     const text = (v.address + " " + v.group + " " + v.interface + " " + v.owner + " " + v.heir + " " + v.state).toLowerCase();
     return words.every((w) => text.includes(w));
   });
+  /* As with the hosts, what needs somebody stands first. */
+  const bad = hit.filter(KINDS.trouble);
+  return bad.length === 0 ? hit : bad.concat(hit.filter((v) => !KINDS.trouble(v)));
 }
 function showVips() {
   if (!status) return;

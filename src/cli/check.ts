@@ -19,7 +19,7 @@ export function addCheck(program: Command): void {
     .command("check")
     .summary("validate the configuration")
     .description(
-      "Validates the configuration and starts nothing. Every problem is reported at once, with its place in the file\nand what would be right; warnings tell what is legal and still seldom meant.",
+      "Validates the configuration and starts nothing. Every problem is reported at once, with its place in the file and what would be right; warnings tell what is legal and still seldom meant.",
     )
     .argument("[file]", "the same as --config <file>")
     .option("--json", "{ ok, file, problems, warnings } as JSON; problems have path, line, column, value, message")

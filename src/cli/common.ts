@@ -26,6 +26,24 @@ export interface CommonOptions {
   readonly [flag: string]: unknown;
 }
 
+/** Paragraphs filled to the width; those that begin with blanks (examples, tables) stay as they are. */
+export function filled(text: string, width: number): string {
+  return text
+    .split(/\n{2,}/)
+    .map((block) => (/^ {2}/m.test(block) ? block : fill(block, width)))
+    .join("\n\n");
+}
+
+function fill(block: string, width: number): string {
+  const lines: string[] = [];
+  for (const word of block.trim().split(/\s+/)) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= width) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines.join("\n");
+}
+
 export function addConfigOption(command: Command): Command {
   const option = new Option("-c, --config <file>", "configuration file")
     .env("VIPD_CONFIG")

@@ -105,6 +105,6 @@ export function addCompletion(program: Command): void {
     .command("completion")
     .summary("print a completion script for your shell")
     .description("Prints a completion script. The Debian package has installed them already.")
-    .addArgument(new Argument("<shell>").choices(Object.keys(SHELLS)))
+    .addArgument(new Argument("<shell>", "whose script").choices(Object.keys(SHELLS)))
     .action((shell: string) => say(completionFor(shell, program).trimEnd()));
 }

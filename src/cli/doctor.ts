@@ -26,7 +26,7 @@ export function addDoctor(program: Command): void {
     .command("doctor")
     .summary("what is wrong, or would go wrong, on this host")
     .description(
-      "Looks at this host and its neighbourhood: interfaces, sysctls, addresses, firewall, the other hosts, who else answers\nfor the VIPs. Each finding says what was seen and what to do. Takes about two seconds; best run as root.",
+      "Looks at this host and its neighbourhood: interfaces, sysctls, addresses, firewall, the other hosts, who else answers for the VIPs. Each finding says what was seen and what to do. Takes about two seconds; best run as root.",
     )
     .option("--fix", "do what is safe to do, and say so")
     .option("--json", "{ findings: [{ severity, name, seen, remedy }] } as JSON")

@@ -8,9 +8,9 @@ import { addTeller, tell } from "./tell.js";
 export function addDrain(program: Command): void {
   addTeller(program, {
     name: "drain",
-    summary: "give this host's VIPs to the others, before work on it",
+    summary: "give this host's VIPs away, before work on it",
     description:
-      "Gives this host's VIPs to the others, without a packet lost, and takes none until `vipd resume`. Survives a restart of\nthe daemon, not of the host unless --persist. What nobody else can take stays and is served.",
+      "Gives this host's VIPs to the others, without a packet lost, and takes none until `vipd resume`. Survives a restart of the daemon, not of the host unless --persist. What nobody else can take stays and is served.",
     exitCodes:
       "Exit codes: 0 done; 1 refused, or with --wait something is still here; 3 the daemon cannot be reached; 64 wrong usage.",
   })

@@ -37,7 +37,7 @@ export function addEvents(program: Command): void {
     .command("events")
     .summary("what happened on this host, and why")
     .description(
-      "Shows the latest events of this host's daemon, a thousand at most since its start, oldest first: VIPs that moved and\nwhy, members, links, checks, conflicts. `journalctl -u vipd` has those from before.",
+      "Shows the latest events of this host's daemon, a thousand at most since its start, oldest first: VIPs that moved and why, members, links, checks, conflicts. `journalctl -u vipd` has those from before.",
     )
     .option("-f, --follow", "go on with what happens from now on, until Ctrl-C")
     .option("-n, --lines <n>", "only the latest n", lines)
@@ -102,6 +102,8 @@ function show(told: Told, options: EventsOptions): void {
   say(options.json ? JSON.stringify(told) : eventLine(told));
 }
 
+/** Of the names that are common: what is said lies in one column. */
+const EVENT_WIDTH = 14;
 const COLOURS = { info: "grey", warn: "yellow", error: "red" } as const;
 
 /** Local time, since the reader's watch has it; the name of the event, since the log and `/events` have it. */
@@ -111,6 +113,7 @@ export function eventLine({ at, event, level = "info", text }: Told): string {
     .toISOString()
     .slice(0, 23)
     .replace("T", " ");
+  const name = paint(COLOURS[level], event.padEnd(EVENT_WIDTH));
   const mark = level === "info" ? "" : `${level.toUpperCase()}: `;
-  return `${paint("grey", local)}  ${paint(COLOURS[level], event)}  ${mark}${printable(text ?? "")}`.trimEnd();
+  return `${paint("grey", local)}  ${name}  ${mark}${printable(text ?? "")}`.trimEnd();
 }

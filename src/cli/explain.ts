@@ -24,7 +24,7 @@ export function addExplain(program: Command): void {
     .argument("<vip>", "an address, or the name of a group that goes together")
     .summary("why a VIP is where it is, and what if")
     .description(
-      "Tells who could own a VIP, in the order of the election, with everybody's score; who is not eligible, and why; and\nwho would own it if each host died. As the daemon of this host sees it.",
+      "Tells who could own a VIP, in the order of the election, with everybody's score; who is not eligible, and why; and who would own it if each host died. As the daemon of this host sees it.",
     )
     .option("--json", "as JSON")
     .addHelpText("after", "\nExit codes: 0 told, 1 no such VIP, 3 the daemon cannot be reached.")

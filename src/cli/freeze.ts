@@ -8,7 +8,7 @@ export function addFreeze(program: Command): void {
     name: "freeze",
     summary: "no planned moves in the whole group",
     description:
-      "No planned moves in the whole group, while a switch is worked on for instance: VIPs stay where they are, or where a\ntakeover brings them. Dead hosts' VIPs are still taken over, and a stop still hands over. Until `vipd thaw`.",
+      "No planned moves in the whole group, while a switch is worked on for instance: VIPs stay where they are, or where a takeover brings them. Dead hosts' VIPs are still taken over, and a stop still hands over. Until `vipd thaw`.",
   }).action((options: CommonOptions) => tell("freeze", options));
 }
 

@@ -7,7 +7,7 @@ import { chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "n
 import { networkInterfaces } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline/promises";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { Config } from "../config/types.js";
 import { addConfigOption, type CommonOptions, complain, EXIT, paint, printProblems, say } from "./common.js";
 import { type Answers, configFor, type InitHost, nextSteps, quorumAdvice, readHost } from "./init-plan.js";
@@ -30,22 +30,26 @@ export function addInit(program: Command): void {
     .command("init")
     .summary("write a first configuration and a key")
     .description(
-      "Writes the configuration of a new group and a fresh key, one folder a host, and says what to copy where. Asks on a\nterminal for what no flag says. Before that it asks the wire whether somebody uses the VIPs already.",
+      "Writes the configuration of a new group and a fresh key, one folder a host, and says what to copy where. Asks on a terminal for what no flag says. Before that it asks the wire whether somebody uses the VIPs already.",
     )
     .option("-i, --interface <name>", 'where the VIPs are answered for, on every host; or "auto"')
-    .option("--vip <address>", "a VIP, a range a-b or a block; again for more", collect, [])
-    .option(
-      "--host <name=address>",
-      "a host of the group and its own address, this one included; again for each",
-      collect,
-      [],
+    .addOption(
+      new Option("--vip <address>", "a VIP, a range a-b or a block; again for more")
+        .argParser(collect)
+        .default([], "asked for"),
+    )
+    .addOption(
+      new Option("--host <name=address>", "a host of the group and its own address, this one included; again for each")
+        .argParser(collect)
+        .default([], "asked for"),
     )
     .option("--quorum", "a host serves only while it reaches the majority of them")
     .option("--even-if-taken", "write although somebody answers for a VIP")
     .addHelpText(
       "after",
       `
-  vipd init --interface eth0 --vip 10.0.0.100 --host a=10.0.0.11 --host b=10.0.0.12 --host c=10.0.0.13
+  vipd init --interface eth0 --vip 10.0.0.100 \\
+    --host a=10.0.0.11 --host b=10.0.0.12 --host c=10.0.0.13
 
 Exit codes: 0 written, 1 not (something is there already, or uses a VIP), 2 it would be refused, 64 wrong usage.`,
     )

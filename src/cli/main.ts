@@ -2,8 +2,8 @@
  * The command line of vipd: finds the command, turns wrong usage into 64 with a hint, and an exit code into the process's.
  * Boundary: what a command does lies in its own file, and is imported when it runs.
  */
-import { Command, CommanderError } from "commander";
-import { complain, EXIT } from "./common.js";
+import { Command, CommanderError, Option } from "commander";
+import { complain, EXIT, filled } from "./common.js";
 import { readVersion } from "./version.js";
 
 type Add = (program: Command) => void;
@@ -38,29 +38,44 @@ const COMMANDS: Readonly<Record<string, () => Promise<Add>>> = {
 /** These tell of all the others. */
 const NEEDS_ALL: ReadonlySet<string> = new Set(["completion", "man"]);
 
+/** What stands after the options is filled to the terminal's width, as commander fills all before. */
+class FilledCommand extends Command {
+  override createCommand(name?: string): Command {
+    return new FilledCommand(name);
+  }
+
+  override addHelpText(position: Parameters<Command["addHelpText"]>[0], text: unknown): this {
+    return super.addHelpText(
+      position,
+      () => `\n${filled(String(text).replace(/^\n+|\s+$/g, ""), process.stdout.columns || 80)}`,
+    );
+  }
+}
+
 /** With the wanted command alone, where there is such a one. Commands set process.exitCode. */
 async function buildProgram(wanted: string | undefined): Promise<Command> {
-  const program = new Command("vipd")
+  const program = new FilledCommand("vipd")
     .description(
       "Virtual IPs for a group of bare-metal Linux hosts: each VIP is answered for by exactly one of them, and by another one within a second when that host dies.",
     )
     .version(readVersion().version, "-V, --version", "print the version")
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "vipd: ")) })
     .showSuggestionAfterError(true)
     .showHelpAfterError("(vipd --help tells what there is)")
     .addHelpText(
       "after",
       `
 First steps
-  vipd init                            a first configuration and a key, for each host of a new group
-  vipd schema                          what may stand in /etc/vipd/config.json
-  vipd check                           is my configuration right?
-  vipd doctor                          is anything wrong on this host, or with its neighbours?
-  vipd run                             the daemon (systemd does this: systemctl start vipd)
-  vipd status                          who owns which VIP, and why
-  vipd explain 10.0.0.100              who could own it, and what if a host died
-  vipd events --follow                 what happens here, and why
-  vipd verify 10.0.0.100               ask the wire who answers
-  vipd drain --wait                    before a reboot: give this host's VIPs away
+  vipd init                 a first configuration and a key for each host
+  vipd schema               what may stand in /etc/vipd/config.json
+  vipd check                is my configuration right?
+  vipd doctor               is anything wrong on this host, or around it?
+  vipd run                  the daemon (systemd does this: systemctl start vipd)
+  vipd status               who owns which VIP, and why
+  vipd explain 10.0.0.100   who could own it, and what if a host died
+  vipd events --follow      what happens here, and why
+  vipd verify 10.0.0.100    ask the wire who answers
+  vipd drain --wait         before a reboot: give this host's VIPs away
 
 Exit codes: 0 well, 2 configuration refused, 64 wrong usage; others with each command's --help.`,
     );
@@ -68,6 +83,11 @@ Exit codes: 0 well, 2 configuration refused, 64 wrong usage; others with each co
   const alone = wanted !== undefined && Object.hasOwn(COMMANDS, wanted) && !NEEDS_ALL.has(wanted);
   for (const name of alone ? [wanted] : Object.keys(COMMANDS)) (await COMMANDS[name]!())(program);
   for (const command of [program, ...program.commands]) command.exitOverride();
+  // Taken everywhere, also where no file is read: whoever types it always need not know where it counts.
+  for (const command of program.commands) {
+    if (NEEDS_ALL.has(command.name()) || command.options.some(({ long }) => long === "--config")) continue;
+    command.addOption(new Option("-c, --config <file>").hideHelp());
+  }
   return program;
 }
 

@@ -9,7 +9,7 @@ export function addMove(program: Command): void {
     name: "move",
     summary: "move a VIP to a host, until undone",
     description:
-      "Moves a VIP (or a group that goes together, by its name) to a host, without a packet lost. It stays there while that host\ncan own it, and returns to it, until `vipd move VIP --undo`. Any host of the group may be asked.",
+      "Moves a VIP (or a group that goes together, by its name) to a host, without a packet lost. It stays there while that host can own it, and returns to it, until `vipd move VIP --undo`. Any host of the group may be asked.",
   })
     .argument("<vip>", "address, or name of a group that goes together")
     .argument("[host]", "name of the member")
@@ -27,8 +27,8 @@ export function addMove(program: Command): void {
 export function addRebalance(program: Command): void {
   addTeller(program, {
     name: "rebalance",
-    summary: "let all VIPs go where the election puts them, now",
+    summary: "let VIPs go where the election puts them, now",
     description:
-      'Lets every host that is alive now count as settled: VIPs go back before `failback.afterMs` is over, and once with\nfailback "never". Without a packet lost. Moves of `vipd move` stay.',
+      'Lets every host that is alive now count as settled: VIPs go back before `failback.afterMs` is over, and once with failback "never". Without a packet lost. Moves of `vipd move` stay.',
   }).action((options: CommonOptions) => tell("rebalance", options));
 }

@@ -8,6 +8,6 @@ export function addReload(program: Command): void {
     name: "reload",
     summary: "let the daemon take its configuration file again",
     description:
-      "Lets the daemon read its configuration file again and waits until it is taken. A refused file changes nothing. Groups\nthat did not change do not move. `vipd check` judges the file without the daemon.",
+      "Lets the daemon read its configuration file again and waits until it is taken. A refused file changes nothing. Groups that did not change do not move. `vipd check` judges the file without the daemon.",
   }).action((options: CommonOptions) => tell("reload", options));
 }

@@ -10,7 +10,7 @@ export function addRun(program: Command): void {
     .command("run")
     .summary("run the daemon in the foreground")
     .description(
-      "Runs the daemon in the foreground, until SIGTERM or SIGINT: then it hands its VIPs over and removes what it added.\nSIGHUP loads the configuration again; a refused one keeps the old one running.",
+      "Runs the daemon in the foreground, until SIGTERM or SIGINT: then it hands its VIPs over and removes what it added. SIGHUP loads the configuration again; a refused one keeps the old one running.",
     )
     .option(
       "--observe",

@@ -8,7 +8,7 @@ export function addSchema(program: Command): void {
     .command("schema")
     .summary("print the JSON Schema of the configuration")
     .description(
-      'Prints the JSON Schema (draft 2020-12) of the configuration: every key with meaning and default.\nName it in the file as "$schema", and an editor completes and checks while you type.',
+      'Prints the JSON Schema (draft 2020-12) of the configuration: every key with meaning and default. Name it in the file as "$schema", and an editor completes and checks while you type.',
     )
     .option("--json", "as JSON (it always is)")
     .action(() => say(JSON.stringify(SCHEMA, null, 2)));

@@ -5,7 +5,8 @@ import { paint, printable } from "./common.js";
 const WIDTH = 80;
 
 export function membersText(status: StatusSnapshot): string {
-  return table(["MEMBER", "ADDRESS", "STATE", "NOTES"], status.members.map(memberRow), "STATE").join("\n");
+  const byName = [...status.members].sort((a, b) => (a.self !== b.self ? (a.self ? -1 : 1) : a.name < b.name ? -1 : 1));
+  return table(["MEMBER", "ADDRESS", "STATE", "NOTES"], byName.map(memberRow), "STATE").join("\n");
 }
 
 export function vipsText(status: StatusSnapshot): string {

@@ -15,9 +15,9 @@ const LINGER_MS = 1000;
 export function addSweep(program: Command): void {
   const command = program
     .command("sweep")
-    .summary("take back what a crashed daemon left on this host")
+    .summary("take back what a crashed daemon left here")
     .description(
-      "Takes the VIPs of a daemon that died off lo, and puts the sysctls of strict ARP back. systemd does this after each\ncrash (ExecStopPost=); a clean stop leaves nothing. Refuses while a daemon runs.",
+      "Takes the VIPs of a daemon that died off lo, and puts the sysctls of strict ARP back. systemd does this after each crash (ExecStopPost=); a clean stop leaves nothing. Refuses while a daemon runs.",
     )
     .option("--json", "what was taken back, as JSON")
     .addHelpText("after", "\nExit codes: 0 done, 1 a daemon runs, or something could not be taken back.")

@@ -64,3 +64,16 @@ export function expectedOf(vip: string, snapshots: readonly (StatusSnapshot | nu
     .flatMap((one) => one.macs.map(({ mac }) => mac));
   return { owners, macs: [...new Set(macs)] };
 }
+
+/** The part that the status's host has in the VIP changed between two of them. */
+export function changedHere(vip: string, [before, after]: readonly (StatusSnapshot | null)[]): boolean {
+  const [then, now] = [before, after].map((status) => status?.vips.find((one) => one.address === vip));
+  return then !== undefined && now !== undefined && then.since !== now.since;
+}
+
+/** Who had it meanwhile is not known: it may have been any of them. */
+export function anyMember(status: StatusSnapshot | null): Expected {
+  const members = status?.members ?? [];
+  const macs = members.flatMap((member) => member.macs.map(({ mac }) => mac));
+  return { owners: members.map(({ name }) => name), macs: [...new Set(macs)] };
+}

@@ -20,7 +20,7 @@ import {
   printProblems,
   say,
 } from "./common.js";
-import { askKnown, expectedOf, hostsByMac, type Known, ownAddresses } from "./verify-known.js";
+import { anyMember, askKnown, changedHere, expectedOf, hostsByMac, type Known, ownAddresses } from "./verify-known.js";
 import type { Places } from "./verify-places.js";
 import { type Answer, judge, judgeOne, Observation, pluginLine, type Verdict, vipLines } from "./verify-verdict.js";
 
@@ -45,7 +45,7 @@ export function addVerify(program: Command): void {
     .argument("[vip...]", "addresses; without any: all VIPs of the configuration")
     .summary("ask the wire who answers for VIPs")
     .description(
-      "Asks on the wire (ARP, neighbour solicitation) who answers for VIPs: exactly one host must, and where the group is\nknown it must be the owner. Needs neither daemon nor configuration, only CAP_NET_RAW and the VIPs' segment.",
+      "Asks on the wire (ARP, neighbour solicitation) who answers for VIPs: exactly one host must, and where the group is known it must be the owner. Needs neither daemon nor configuration, only CAP_NET_RAW and the VIPs' segment.",
     )
     .addOption(
       new Option("-i, --interface <name>", "ask there; default: as configured, else where a subnet holds the VIP"),
@@ -53,8 +53,16 @@ export function addVerify(program: Command): void {
     .option("-n, --count <n>", `probes of each VIP; default ${COUNT}, with --watch no end`, whole("--count", 1, 1000))
     .option("--interval <ms>", "from one probe to the next, at least --timeout", whole("--interval", 0, 3_600_000), 500)
     .option("--timeout <ms>", "how long to wait for the answers to a probe", whole("--timeout", 1, 60_000), 500)
-    .option("--source <address>", "ask as this address of ours; again for the other family", collect, [])
-    .option("--status <url>", "ask that daemon who owns what (http://HOST:7980); again for another", collect, [])
+    .addOption(
+      new Option("--source <address>", "ask as this address of ours; again for the other family")
+        .argParser(collect)
+        .default([], "the interface's"),
+    )
+    .addOption(
+      new Option("--status <url>", "ask that daemon who owns what (http://HOST:7980); again for another")
+        .argParser(collect)
+        .default([], "this host's"),
+    )
     .option("-w, --watch", "go on until Ctrl-C and tell each change")
     .option("--json", "observations and verdict as JSON; with --watch a line a change")
     .addHelpText(
@@ -148,8 +156,10 @@ async function examine(places: Places, options: VerifyOptions): Promise<void> {
   const after = await askKnown(options.status, socket);
   const [ownAfter, hosts] = [ownAddresses(after.status), hostsByMac(after.status)];
   for (const one of seen.values()) {
-    one.expected = expectedOf(one.address, [known.status, after.status]);
-    one.ownChanged = one.own !== ownAfter.has(one.address);
+    const statuses = [known.status, after.status];
+    const thereAndBack = one.own && ownAfter.has(one.address) && changedHere(one.address, statuses);
+    one.expected = thereAndBack ? anyMember(after.status) : expectedOf(one.address, statuses);
+    one.ownChanged = thereAndBack || one.own !== ownAfter.has(one.address);
     one.attribute(hosts);
   }
   const observations = [...seen.values()];

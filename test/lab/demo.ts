@@ -53,6 +53,7 @@ function opinion(statuses: readonly StatusSnapshot[], vip: string): { owner: str
   const busy = said.find(({ entry }) => entry?.state === "claiming" || entry?.state === "releasing");
   const own = said.find(({ node }) => owners.length === 1 && node === owners[0]);
   if (owners.length > 1) return { owner: owners.join(" | "), state: "views differ" };
+  if (own?.entry?.state === "unowned") return { owner: owners[0]!, state: "elected, not claimed yet" };
   return { owner: owners.join(" | "), state: busy?.entry?.state ?? own?.entry?.state ?? "owner is down" };
 }
 

@@ -23,6 +23,12 @@ export function judgeNeighbours({ answers, hostOfMac, owned, running, vrrp, othe
     (one) => !others.has(one.mac) && (!hostOfMac.has(one.mac) || owned.has(one.address)),
   );
   for (const { address, mac, interface: name } of strangers.slice(0, STRANGERS_SHOWN)) {
+    const member = hostOfMac.get(mac);
+    if (member !== undefined) {
+      const seen = `${member} (${mac}) answers for the VIP ${address} on ${name}, which this host owned a moment before: it is moving, or both answer`;
+      found.push({ severity: "warning", name: "two-voices", seen, remedy: `vipd verify ${address}` });
+      continue;
+    }
     const isVrrp = VRRP_MAC.test(mac);
     const whose = isVrrp ? "a VRRP router (keepalived, a router's own)" : "another machine";
     const unsure = !running && !isVrrp;

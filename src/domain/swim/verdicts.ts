@@ -84,7 +84,7 @@ export class Verdicts {
     const { node: name, address, meta, vsn, incarnation } = claim;
     const member = table.insert({ name, self: false, address, meta, vsn, incarnation, now });
     this.#ctx.spreadMember(name, claim);
-    this.#ctx.changed(member, "joined", `alive ${incarnation} at ${formatEndpoint(address)}`);
+    this.#ctx.changed(member, "joined", `at ${formatEndpoint(address)}, incarnation ${incarnation}`);
   }
 
   /** The longest dead member makes room for a living one. */
@@ -114,9 +114,9 @@ export class Verdicts {
     table.setState(member, "alive", now);
     this.#ctx.spreadMember(member.name, claim);
     if (before !== "alive") {
-      this.#ctx.changed(member, "alive", `alive ${claim.incarnation} after ${before}`);
+      this.#ctx.changed(member, "alive", `incarnation ${claim.incarnation}, after ${before}`);
     } else if (news) {
-      this.#ctx.changed(member, "updated", `alive ${claim.incarnation}`);
+      this.#ctx.changed(member, "updated", `incarnation ${claim.incarnation}`);
     }
   }
 

@@ -6,7 +6,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { statusText } from "../../../src/cli/status-text.js";
+import { anyMember, changedHere } from "../../../src/cli/verify-known.js";
 import { judge, judgeOne, Observation, pluginLine } from "../../../src/cli/verify-verdict.js";
+import type { StatusSnapshot } from "../../../src/ports.js";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 let dir = "";
@@ -110,6 +112,16 @@ describe("exit codes and output", { timeout: 30_000 }, () => {
       version: expect.stringMatching(/^\d+\.\d+\.\d+/),
       node: process.version,
     });
+  });
+
+  it("help fits 80 columns", async () => {
+    for (const { stdout } of await Promise.all([
+      vipd(["--help"]),
+      vipd(["init", "--help"]),
+      vipd(["verify", "--help"]),
+    ])) {
+      expect(stdout.split("\n").filter((line) => line.length > 80)).toEqual([]);
+    }
   });
 
   it("check says 0 for a right file and 2 with every problem for a wrong one; flags count", async () => {
@@ -228,6 +240,26 @@ describe("the verdict of verify", () => {
     // Whoever joined while it was asked had no name then.
     one.attribute(new Map([["b", "host-b"]]));
     expect(judgeOne(one)).toMatchObject({ code, text: expect.stringContaining(text) });
+  });
+
+  it("a VIP that left and came back while it was asked for is no second voice; a stranger's stays one", () => {
+    const at = (since: string): StatusSnapshot => {
+      const members = [{ name: "host-b", macs: [{ interface: "eth0", mac: "02:00:00:00:00:0b" }] }];
+      const vips = [{ address: "10.77.0.100", owner: "host-a", state: "owned", since }];
+      return { members, vips } as unknown as StatusSnapshot;
+    };
+    expect(changedHere("10.77.0.100", [at("1"), at("1")])).toBe(false);
+    expect(changedHere("10.77.0.100", [at("1"), at("2")])).toBe(true);
+    expect(changedHere("10.77.0.101", [at("1"), at("2")])).toBe(false);
+    const judged = ["host-b", null].map((host) => {
+      const seen = new Observation("10.77.0.100", true);
+      seen.round([{ mac: "02:00:00:00:00:0b", host, afterMs: 1 }]);
+      seen.expected = anyMember(at("2"));
+      seen.ownChanged = true;
+      return judgeOne(seen);
+    });
+    expect(judged[0]).toMatchObject({ code: 1, text: expect.stringContaining("moved while asked") });
+    expect(judged[1]?.code).toBe(2);
   });
 
   it("what is known to be wrong outweighs what could not be asked, and that what was lost", () => {

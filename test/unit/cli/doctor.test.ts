@@ -178,7 +178,7 @@ describe("each finding, and nothing else", () => {
     ],
     ["a VRRP router", { answers: [{ ...stranger, mac: "00:00:5e:00:01:07" }], running: false }, ["error stranger"]],
     ["somebody, and no daemon to say whose MAC it is", { answers: [stranger], running: false }, ["info stranger"]],
-    ["another host of the group answers for what we own", { owned: new Set(["10.77.0.100"]) }, ["error stranger"]],
+    ["another host of the group answers for what we own", { owned: new Set(["10.77.0.100"]) }, ["warning two-voices"]],
     ["VRRP is spoken", { vrrp: [{ interface: "eth0", from: "10.77.0.9" }] }, ["info vrrp"]],
     ["a name that does not resolve", { peers: [{ ...peer, address: null }, peer] }, ["error peer-name"]],
     [
