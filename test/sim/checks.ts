@@ -179,6 +179,7 @@ export function unevenSpread(world: World, voices: VoiceWatch): string | null {
     if (group.spread !== "even" || group.failback === "never" || group.failback.afterMs > 0) continue;
     if (orders.moves.some((move) => group.addresses.includes(move.key))) continue;
     const able = candidates(world, group);
+    if (able.some((host) => defers(host, group.name))) continue;
     const counts = able.map(
       (host) => group.addresses.filter((address) => voices.voices(address).includes(host)).length,
     );
@@ -186,6 +187,11 @@ export function unevenSpread(world: World, voices: VoiceWatch): string | null {
     return `${group.name} is spread unevenly: ${able.map((host, i) => `${host.name} ${counts[i]}`).join(", ")}`;
   }
   return null;
+}
+
+/** Its eligibility came and went: it ranks behind the others, whatever `failback` says. */
+function defers(host: Host, group: string): boolean {
+  return host.group.facts(host.name)?.groups.find((one) => one.name === group)?.deferring ?? false;
 }
 
 /** Null, or who has a quorum though too few run, or lacks one though enough do. */

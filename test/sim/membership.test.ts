@@ -36,7 +36,7 @@ describe("no false verdict", () => {
     [3, 50],
     [10, 20],
   ])("among %i hosts in %i stalls of the whole network for 500 ms", (hosts, stalls) => {
-    const { world, verdicts } = formed(11, hosts);
+    const { world, verdicts } = formed(12, hosts);
     for (let i = 0; i < stalls; i++) {
       for (const net of [world.gossip, world.wire]) net.stall(world.now + 500);
       world.run(1500 + world.random() * 500);

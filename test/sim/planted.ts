@@ -39,8 +39,8 @@ export const PLANTS: Readonly<Record<string, Plant>> = {
     changes: [
       {
         file: "src/domain/swim/verdicts.ts",
-        from: "    this.#ctx.awareness.apply(1);\n    this.#refute(claim.incarnation, from);",
-        to: "    this.#ctx.awareness.apply(1);",
+        from: "    this.#refute(claim.incarnation, from);\n    // It would",
+        to: "    // It would",
       },
     ],
   },

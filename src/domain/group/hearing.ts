@@ -79,7 +79,8 @@ export class Hearing {
       this.#parts.meetings.parted(member.name, change);
     // Elections first: what is ours now decides what is asked and announced.
     this.#parts.conclusions.reelect();
-    if (change === "suspect") ownership.memberChanged(member.name, "suspect", now);
+    // Told again of one that does not hear us: suspected it was before.
+    if (change === "suspect") ownership.memberChanged(member.name, "suspect", member.since);
     else if (change === "alive") ownership.memberChanged(member.name, "cleared", now);
     this.#parts.meetings.greet(member.name);
   }

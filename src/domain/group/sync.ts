@@ -35,15 +35,15 @@ export class FactsSync {
     this.#deeds = deeds;
   }
 
-  /** Our facts changed: to all live members at once, and by gossip for whom that does not reach. */
+  /** Our facts changed: to all members at once, for whom we hold dead may hear us, and by gossip for whom that does not reach. */
   publish(self: string, members: readonly MemberView[]): void {
     const envelope = this.#store.envelope(self);
     if (envelope === undefined || envelope.body.length > DATAGRAM_BODY_MAX) return;
     const body = { kind: "facts", facts: envelope } as const;
     this.#deeds.swim({ kind: "broadcast", subject: `facts:${self}`, body });
-    const live = members.filter((m) => !m.self && !m.foreign && (m.state === "alive" || m.state === "suspect"));
-    if (live.length > TELL_MAX) return;
-    for (const member of live) this.#deeds.swim({ kind: "tell", member: member.name, body });
+    const others = members.filter((m) => !m.self && !m.foreign && m.state !== "left");
+    if (others.length > TELL_MAX) return;
+    for (const member of others) this.#deeds.swim({ kind: "tell", member: member.name, body });
   }
 
   /** A member's Meta changed: its facts are probably under way; ask if they do not come. */

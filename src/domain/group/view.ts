@@ -44,6 +44,10 @@ export class GroupView implements View {
     return view === undefined ? Number.NEGATIVE_INFINITY : Math.max(view.lastHeardAt, view.witnessedAt);
   }
 
+  deaf(member: string): boolean {
+    return this.#source.member(member)?.deaf ?? false;
+  }
+
   leaseOf(member: string): Millis {
     const facts = this.#source.facts(member);
     return facts === undefined ? this.#source.defaultLeaseMs : facts.leaseMs + facts.leaseExtensionMs;

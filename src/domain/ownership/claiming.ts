@@ -47,7 +47,7 @@ export function decide(ctx: Context, key: Key, now: Millis): void {
   }
   const { heard } = key;
   const fresh = heard !== null && heard.member !== holder && now - heard.at < JUST_CLAIMED_MS;
-  if (fresh && mayStillAnswer(ctx.view, heard.member)) {
+  if (fresh && mayStillAnswer(ctx.view, heard.member) && !ctx.view.deaf(heard.member)) {
     // It announced after we had asked: as good as an answer.
     apply(ctx, key, { kind: "member", member: heard.member }, now);
     return;

@@ -64,6 +64,8 @@ export interface Key {
   /** When the wire was asked about it. */
   givingWayAt: Millis;
   announcedAt: Millis;
+  /** By address, when it was last announced after a rival that does not hear us. */
+  readonly spokeLastAt: Map<string, Millis>;
   /** When the announcements were made whose rounds follow them: a newer one does not end an older one's. */
   roundsFrom: readonly Millis[];
   /** By address, when it was last defended against a stranger. */
@@ -110,6 +112,7 @@ export function newKey(spec: KeySpec, now: Millis): Key {
     givingWayTo: null,
     givingWayAt: Number.NEGATIVE_INFINITY,
     announcedAt: Number.NEGATIVE_INFINITY,
+    spokeLastAt: new Map(),
     roundsFrom: [],
     defendedAt: new Map(),
     conflicts: 0,

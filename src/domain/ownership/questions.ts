@@ -92,6 +92,8 @@ export class Questions {
       if (question.about !== null && !question.covers.has(key.spec.key)) continue;
       // What an earlier claim wanted to know is not what this one must.
       if (question.about === null && question.askedAt < key.since) continue;
+      // Nor does it know of what a deaf host has announced since, which is no answer, and may be the truth.
+      if (question.about === null && deafAnnounced(key, this.#options.view, question.askedAt)) continue;
       if (question.answers === null) {
         question.waiting.add(key.spec.key);
         return "pending";
@@ -159,6 +161,10 @@ export class Questions {
     this.#open.set(id, question);
     return question;
   }
+}
+
+function deafAnnounced(key: Key, view: View, since: Millis): boolean {
+  return key.heard !== null && key.heard.at > since && view.deaf(key.heard.member);
 }
 
 function sample(keys: readonly Key[]): string[] {

@@ -142,7 +142,9 @@ export function tellWord(ctx: Context, key: Key, now: Millis): void {
 
 /** The successor may have announced before we knew that it is elected. */
 export function useOldEvidence(ctx: Context, key: Key, now: Millis): void {
-  if (announcedBy(key, key.successor, now)) evidence(ctx, key, key.spec.addresses, now);
+  const { successor } = key;
+  if (successor === null || ctx.view.deaf(successor)) return;
+  if (announcedBy(key, successor, now)) evidence(ctx, key, key.spec.addresses, now);
 }
 
 /** What we heard before we announced it ourselves tells of a former ownership: whoever still serves hears that, and says so. */

@@ -3,10 +3,11 @@
  * means in each state. Boundary: pure transitions of one key; never a volley.
  */
 import type { Millis } from "../messages.js";
-import { apply, beginClaim } from "./claiming.js";
+import { apply, beginClaim, decide } from "./claiming.js";
 import {
   announceAgain,
   announceOn,
+  answer,
   arm,
   CLAIM_AGAIN_MS,
   type Context,
@@ -21,6 +22,8 @@ import { judge } from "./questions.js";
 import { evidence, leave, letGo } from "./releasing.js";
 
 const CROSSING_MS = 200;
+/** Rounds of an announcement are further apart; two that each take the other for deaf make no volley. */
+const SPEAK_LAST_MS = 100;
 
 export function memberClaims(
   ctx: Context,
@@ -39,7 +42,12 @@ export function memberClaims(
     key.unsucceeded.clear();
     key.owesWord = false;
   }
-  if (key.state === "releasing") {
+  if (ctx.view.deaf(member) && mayClaim(ctx) && serves(key)) {
+    // Whether it serves, though gossip does not reach it, is found out meanwhile.
+    if (member !== key.successor) rivalry(ctx, key, member, false, now);
+    if (how.yielded) answer(ctx, key);
+    speakLast(ctx, key, addresses, now);
+  } else if (key.state === "releasing") {
     // Whoever stops gives way to anybody who lives and announces it: the group has elected without us already.
     if (member !== key.successor && !(ctx.stopping && isLive(ctx.view, member))) {
       if (!silentFor(key)) rivalry(ctx, key, member, how.yielded, now);
@@ -59,11 +67,31 @@ export function memberClaims(
     // Where configurations differ nothing is handed over, and two may serve, each by its own election.
     if (key.state === "owned" && (!toIt || ctx.view.drifted(key.spec.group)))
       rivalry(ctx, key, member, how.yielded, now);
+  } else if (key.state === "claiming" && ctx.view.deaf(member)) {
+    // It may announce and answer nobody, whom it does not hear: asked again, the wire tells.
+    if (key.spec.local) ctx.out.drop(key.spec.addresses);
+    key.held.clear();
+    key.holding = false;
+    decide(ctx, key, now);
   } else if (key.state === "claiming" && (!isLive(ctx.view, member) || ctx.view.drifted(key.spec.group))) {
     // As good as its answer to our question: it serves, whatever gossip or its configuration says (law 5).
     if (key.spec.local) ctx.out.drop(key.spec.addresses);
     apply(ctx, key, { kind: "member", member }, now);
   }
+}
+
+/** It can be told nothing, and clients have heard it: one frame of ours follows each of its own. */
+function speakLast(ctx: Context, key: Key, addresses: readonly string[], now: Millis): void {
+  const due = addresses.filter(
+    (address) => now - (key.spokeLastAt.get(address) ?? Number.NEGATIVE_INFINITY) >= SPEAK_LAST_MS,
+  );
+  for (const address of due) key.spokeLastAt.set(address, now);
+  if (due.length > 0) announceOn(ctx, key, due, [0]);
+}
+
+/** It answers for the key, but for what the responder may have yielded a moment ago. */
+function serves(key: Key): boolean {
+  return (key.state === "owned" || key.state === "releasing") && key.evidenced.size === 0;
 }
 
 /** It served, unheard by us, and is silent by now: its clients must hear us, and what it announced is no evidence any more. */

@@ -11,6 +11,7 @@ import {
   sameEndpoint,
 } from "../messages.js";
 import type { Context } from "./context.js";
+import { asked } from "./ears.js";
 import type { Exchanges } from "./exchange.js";
 import { accusationOf, isLive, type Member } from "./members.js";
 import { askedAfter, type Questions } from "./pending.js";
@@ -21,6 +22,8 @@ import type { Reconnects } from "./reconnect.js";
 import type { Relay } from "./relay.js";
 import type { Rivals } from "./rivals.js";
 import type { Verdicts } from "./verdicts.js";
+
+type Ping = Extract<Message, { kind: "ping" }>;
 
 /** A member that talks while we hold it suspect, dead or gone is told so, this often at most. */
 const TELL_EVERY_MS = 100;
@@ -51,6 +54,8 @@ export class Inbox {
 
   datagram(from: Endpoint, messages: readonly Message[]): void {
     const known = this.#sender(from, messages);
+    // Before its accusations are taken: it could not know yet that we refute them.
+    for (const message of messages) if (message.kind === "ping") this.#freshQuestion(known, message, messages);
     for (const message of messages) this.#message(from, message, known);
     // Its first datagram to us may be the one that introduces it.
     const sender = known ?? this.#sender(from, messages);
@@ -70,7 +75,8 @@ export class Inbox {
     return atEndpoint === undefined || atEndpoint.self ? null : atEndpoint;
   }
 
-  #heard(member: Member): void {
+  #answered(member: Member): void {
+    member.answeredAt = this.#ctx.now;
     this.#ctx.table.heard(member, this.#ctx.now);
   }
 
@@ -78,10 +84,11 @@ export class Inbox {
    * The format has no freshness: what somebody recorded and sends again opens like the first time. So a datagram is no sign of
    * life, but for an answer to an open question of ours, and for a question that is newer than an answer told us.
    */
-  #asksAnew(member: Member, seqNo: number): void {
-    if (member.askedNo === null || !askedAfter(seqNo, member.askedNo)) return;
+  #freshQuestion(member: Member | null, { node, seqNo }: Ping, messages: readonly Message[]): void {
+    if (node !== "" && node !== this.#ctx.self.name) return;
+    if (member === null || member.askedNo === null || !askedAfter(seqNo, member.askedNo)) return;
     member.askedNo = seqNo;
-    this.#heard(member);
+    asked(this.#ctx, member, messages);
   }
 
   /** It lives and may not know what it is held for: then it refutes at once. */
@@ -97,7 +104,7 @@ export class Inbox {
   #message(from: Endpoint, message: Message, sender: Member | null): void {
     switch (message.kind) {
       case "ping":
-        this.#ping(from, message, sender);
+        this.#ping(from, message);
         return;
       case "indirect-ping":
         this.#parts.relay.asked(message, from);
@@ -130,13 +137,12 @@ export class Inbox {
     }
   }
 
-  #ping(from: Endpoint, ping: Extract<Message, { kind: "ping" }>, sender: Member | null): void {
+  #ping(from: Endpoint, ping: Ping): void {
     const { self } = this.#ctx;
     if (ping.node !== "" && ping.node !== self.name) {
       this.#ctx.drop("ping-for-other-name");
       return;
     }
-    if (sender !== null) this.#asksAnew(sender, ping.seqNo);
     this.#ctx.counters.acks += 1;
     this.#ctx.send(ping.source?.address ?? from, [{ kind: "ack", seqNo: ping.seqNo, payload: this.#payload() }]);
     if (ping.source !== null) this.#pinger(ping.source.address, ping.source.name);
@@ -212,7 +218,7 @@ export class Inbox {
     }
     const member = question.node === "" ? undefined : this.#ctx.table.get(question.node);
     if (member !== undefined && sameEndpoint(member.address, question.endpoint)) {
-      this.#heard(member);
+      this.#answered(member);
       if (direct) this.#answeredDirectly(member, question.sentAt, payload);
     }
     if (question.purpose === "probe") {
@@ -248,7 +254,7 @@ export class Inbox {
     const question = this.#parts.questions.get(seqNo);
     const member = this.#ctx.table.get(node);
     if (question === undefined || member === undefined || question.node !== node) return;
-    this.#heard(member);
+    this.#answered(member);
     if (question.purpose === "probe") this.#parts.roundRobin.answered(question);
   }
 }

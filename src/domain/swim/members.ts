@@ -30,6 +30,13 @@ export interface Member {
   lastHeardAt: Millis;
   /** When a newer alive was last accepted: second hand, so good against a verdict, but no sign of life for the lease. */
   assuredAt: Millis;
+  /** When it last answered a question of ours. */
+  answeredAt: Millis;
+  /** Since when, and when last, its questions showed that it had not heard what we said (ears.ts). */
+  ignoresUsSince: Millis | null;
+  ignoredUsAt: Millis;
+  /** It does not hear us, though others do. */
+  deaf: boolean;
   /** With a quorum: when somebody who answered us had last heard it, at the latest. */
   witnessedAt: Millis;
   /** The latest question of its that is known to be fresh; null: none yet in this life of it. */
@@ -105,6 +112,10 @@ export class MemberTable {
       since: of.now,
       lastHeardAt: Number.NEGATIVE_INFINITY,
       assuredAt: of.now,
+      answeredAt: Number.NEGATIVE_INFINITY,
+      ignoresUsSince: null,
+      ignoredUsAt: Number.NEGATIVE_INFINITY,
+      deaf: false,
       witnessedAt: Number.NEGATIVE_INFINITY,
       askedNo: null,
       rttMs: null,
@@ -130,7 +141,10 @@ export class MemberTable {
       member.rttMs = null;
     }
     this.#byEndpoint.set(formatEndpoint(member.address), member);
-    if (!sameInstance(member.meta, alive.meta)) member.askedNo = null;
+    if (!sameInstance(member.meta, alive.meta)) {
+      member.askedNo = null;
+      this.#hears(member);
+    }
     member.meta = alive.meta;
     member.vsn = alive.vsn;
     member.incarnation = alive.incarnation;
@@ -142,13 +156,22 @@ export class MemberTable {
       this.#live += Number(isLive(state)) - Number(isLive(member.state));
       member.state = state;
       member.since = now;
+      // It has heard an accusation, ours or another's: whether it hears us is judged anew.
+      if (state === "alive") this.#hears(member);
     }
     this.changed(member);
   }
 
   heard(member: Member, now: Millis): void {
     member.lastHeardAt = now;
+    this.#hears(member);
     this.changed(member);
+  }
+
+  #hears(member: Member): void {
+    member.ignoresUsSince = null;
+    member.ignoredUsAt = Number.NEGATIVE_INFINITY;
+    member.deaf = false;
   }
 
   /** The snapshot that was handed out no longer tells the truth. */
@@ -176,6 +199,7 @@ export class MemberTable {
       vsn: member.vsn,
       since: member.since,
       lastHeardAt: member.lastHeardAt,
+      deaf: member.deaf,
       witnessedAt: member.witnessedAt,
       rttMs: member.rttMs,
     };

@@ -55,6 +55,8 @@ export interface MemberView {
   readonly since: Millis;
   /** When this host last had a sign of life of it, first hand (an answer, or a question newer than any before). -Infinity: never. */
   readonly lastHeardAt: Millis;
+  /** It asks us, but does not hear us, though others do. */
+  readonly deaf: boolean;
   /** With a quorum: when a member that answered us had last heard it, at the latest. -Infinity: never. */
   readonly witnessedAt: Millis;
   /** Smoothed round-trip time of direct probes; null until measured. */

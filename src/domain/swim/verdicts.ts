@@ -4,8 +4,10 @@
  */
 import { type Endpoint, formatEndpoint, type Message, type Millis, sameEndpoint } from "../messages.js";
 import type { Context } from "./context.js";
+import { stillTalks } from "./ears.js";
 import {
   type AliveMessage,
+  accusationOf,
   aliveOf,
   isForeign,
   isLive,
@@ -65,7 +67,9 @@ export class Verdicts {
     }
     switch (rule(member.state, "alive", ageOf(claim.incarnation, member.incarnation))) {
       case "accept":
-        this.#acceptAlive(member, claim);
+        if (member.deaf && member.state !== "alive" && !sameMeta(member.meta, claim.meta))
+          this.#newsOfTheDeaf(member, claim);
+        else this.#acceptAlive(member, claim);
         return;
       case "older":
         this.#ctx.drop("old-incarnation");
@@ -118,6 +122,19 @@ export class Verdicts {
     } else if (news) {
       this.#ctx.changed(member, "updated", `incarnation ${claim.incarnation}`);
     }
+  }
+
+  /**
+   * Whoever does not hear us tells of its own change, which it would have told anyway: that refutes nothing. What it is held for
+   * holds for the new incarnation, too, and those hear it whom it asks nothing.
+   */
+  #newsOfTheDeaf(member: Member, claim: AliveMessage): void {
+    const { self, table } = this.#ctx;
+    table.update(member, claim);
+    const accusation = accusationOf(member, self.name);
+    if (accusation === null) return;
+    this.#ctx.sayToAll(accusation, member.name);
+    this.#ctx.spreadMember(member.name, accusation);
   }
 
   /** A suspect that has been silent for as long as a watcher waits does not keep a living claimant out. */
@@ -306,7 +323,8 @@ export class Verdicts {
       this.#armSuspicion(member);
       return;
     }
-    if (now - member.lastHeardAt < Math.max(profile.suspectAfterMs, suspicion.minMs / 2)) {
+    const heard = now - member.lastHeardAt < Math.max(profile.suspectAfterMs, suspicion.minMs / 2);
+    if (heard || stillTalks(this.#ctx, member)) {
       // It lives, its refutation is under way or gets lost: not dead by a timer.
       suspicion.postpone(now + suspicion.minMs);
       this.#armSuspicion(member);
@@ -354,7 +372,7 @@ export class Verdicts {
   }
 
   #accused(state: "suspect" | "dead", claim: SuspectMessage | DeadMessage, from: Endpoint | null): void {
-    const { self, now, leaving } = this.#ctx;
+    const { self, table, now, leaving } = this.#ctx;
     if (leaving) {
       this.#ctx.drop("leaving");
       return;
@@ -371,8 +389,10 @@ export class Verdicts {
       this.#refute(claim.incarnation, from);
       return;
     }
-    this.#ctx.awareness.apply(1);
     this.#refute(claim.incarnation, from);
+    // It would hold everybody dead: that is not the group's word.
+    if (table.get(claim.from)?.deaf) return;
+    this.#ctx.awareness.apply(1);
     this.#ctx.event({ kind: "self-accused", state, from: claim.from });
   }
 

@@ -6,6 +6,7 @@
 import type { Message, Millis } from "../messages.js";
 import { WATCH_PATIENCE } from "../timing.js";
 import type { Context } from "./context.js";
+import { stillTalks } from "./ears.js";
 import { accusationOf, isForeign, isLive, type Member } from "./members.js";
 import { QUESTION_EXPIRY_MS, type Questions } from "./pending.js";
 import { WatchRanks } from "./rank.js";
@@ -56,8 +57,8 @@ export class WatchDuty {
       const ranksChanged = this.#ranks.setWatcher(name, ours && member.state === "alive");
       const watchedChanged = this.#ranks.setWatched(name, ours && isLive(member.state));
       reranked ||= ranksChanged || watchedChanged;
-      // Whoever is suspected is asked at once, whatever the watch's own rhythm is.
-      if (member?.state === "suspect") this.#hasten(name);
+      // Whoever is suspected, or does not hear us, is asked at once, whatever the watch's own rhythm is.
+      if (member?.state === "suspect" || member?.deaf) this.#hasten(name);
     }
     if (reranked) this.#assign();
   }
@@ -78,8 +79,9 @@ export class WatchDuty {
     const { now, profile } = this.#ctx;
     const silentSince = this.#silentSince(watch, member);
     // Sums, not differences: timers are armed at these very sums, and fractions must not make them look early.
-    if (now >= silentSince + profile.deadAfterMs) {
-      this.#verdicts.pronounce(member, `no sign of life for ${Math.round(now - silentSince)} ms`);
+    if (now >= silentSince + profile.deadAfterMs && !stillTalks(this.#ctx, member)) {
+      const sign = member.deaf ? "it asks, but does not hear: no answer" : "no sign of life";
+      this.#verdicts.pronounce(member, `${sign} for ${Math.round(now - silentSince)} ms`);
       return;
     }
     if (now >= silentSince + profile.suspectAfterMs && member.state === "alive") this.#verdicts.accuse(member);

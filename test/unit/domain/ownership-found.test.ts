@@ -17,6 +17,7 @@ function world(self = "a") {
     lastHeardAt: (member) => heardAt.get(member) ?? 0,
     silentSince: (member) => heardAt.get(member) ?? 0,
     leaseOf: () => 550,
+    deaf: () => false,
     draining: () => false,
     memberByMac: (mac) => [...MACS].find(([, known]) => known === mac)?.[0],
     macOf: (member) => MACS.get(member) ?? null,

@@ -43,6 +43,10 @@ class World implements View {
   leaseOf() {
     return 550;
   }
+  readonly deafHosts = new Set<string>();
+  deaf(member: string) {
+    return this.deafHosts.has(member);
+  }
   refuses() {
     return false;
   }
@@ -307,6 +311,39 @@ describe("ownership: meeting again (law 8)", () => {
     expect(world.kinds()).toEqual(["own", "announce", "tell-claimed"]);
     world.machine.exchangedWith("b", 5011);
     expect(world.kinds()).toEqual([]);
+  });
+
+  it("a rival that does not hear us does not silence us: a frame of ours follows each of its own, and no volley", () => {
+    const world = new World({ together: true }).own("b");
+    world.deafHosts.add("b");
+    const claim = (address: string, now: number) => {
+      world.machine.claimHeard({ address, mac: MAC.b, yielded: true }, now);
+      const outputs = world.take();
+      expect(outputs.map(({ kind }) => kind)).not.toContain("silence");
+      expect(outputs.map(({ kind }) => kind)).toContain("own");
+      return outputs.filter(({ kind }) => kind === "announce");
+    };
+    const once = (address: string) => [{ kind: "announce", interface: "eth0", addresses: [address], roundsMs: [0] }];
+    expect([claim(V, 5000), claim("fd00::1", 5001)]).toEqual([once(V), once("fd00::1")]);
+    expect([claim(V, 5002), claim("fd00::1", 5099)]).toEqual([[], []]);
+    expect(claim(V, 5150)).toEqual(once(V));
+    expect(world.key.state).toBe("owned");
+  });
+
+  it("what a host announces that does not hear us holds no claim back, only the wire's own word does", () => {
+    const world = new World().elect("b", "a");
+    world.states.set("c", "dead");
+    world.states.set("b", "dead");
+    world.deafHosts.add("c");
+    world.now = 1000;
+    world.elect("a", null);
+    const [before] = world.take("ask") as Extract<OwnershipOutput, { kind: "ask" }>[];
+    world.machine.claimHeard({ address: V, mac: MAC.c, yielded: false }, 1010);
+    world.machine.asked(before!.id, [], 1090);
+    expect(world.key.state).toBe("claiming");
+    world.answer(null);
+    world.machine.held([V], 1100);
+    expect(world.key.state).toBe("owned");
   });
 
   it("the loser goes silent as soon as it learns that the rival is elected", () => {
