@@ -6,7 +6,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Config } from "../config/types.js";
-import { canonicalAddress, familyOf } from "../domain/address.js";
+import { canonicalAddress, familyOf, fitForVip } from "../domain/address.js";
 import type { AskRequest, Responder } from "../ports.js";
 import {
   addConfigOption,
@@ -110,8 +110,10 @@ async function verify(named: readonly string[], options: VerifyOptions): Promise
 }
 
 function usageProblems(vips: readonly string[], { source }: VerifyOptions): string[] {
-  const bad = [...vips, ...source].filter((text) => canonicalAddress(text) === null);
-  return bad.map((text) => `${JSON.stringify(text)} is not an IPv4 or IPv6 address`);
+  const noAddress = (text: string) => (canonicalAddress(text) === null ? "is not an IPv4 or IPv6 address" : null);
+  const whyNot = (vip: string) => noAddress(vip) ?? fitForVip(canonicalAddress(vip)!);
+  const wrong = [...vips.map((text) => [text, whyNot(text)]), ...source.map((text) => [text, noAddress(text)])];
+  return wrong.flatMap(([text, reason]) => (reason === null ? [] : [`${JSON.stringify(text)} ${reason}`]));
 }
 
 function unknown(reason: string, options: VerifyOptions): void {

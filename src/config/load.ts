@@ -8,7 +8,7 @@ import * as path from "node:path";
 import { type HookOutside, judgeHookFiles } from "./hooks.js";
 import { type HostInterface, judgeHost } from "./host.js";
 import { type Places, parseJson } from "./json.js";
-import { checkKeyFile, errorText, type FileStat, type Outside } from "./key-file.js";
+import { checkKeyFile, errnoOf, errorText, type FileStat, type Outside } from "./key-file.js";
 import { readKeyRing } from "./keyring.js";
 import { layer } from "./layers.js";
 import { findOddities } from "./oddities.js";
@@ -79,7 +79,9 @@ export function loadConfig(options: LoadOptions): Loaded {
   if (options.host !== undefined) {
     const bindHost = made.config.gossip.bind.host;
     const found = judgeHost(vips.groups, { host: options.host, paths: vips.paths, bindHost });
-    problems.push(...found.problems);
+    // What is wrong by itself need not fit this host as well.
+    const known = new Set(problems.map(({ path }) => path));
+    problems.push(...found.problems.filter(({ path }) => !known.has(path)));
     warnings.push(...found.warnings);
     (options.pending === "warning" ? warnings : problems).push(...found.pending);
   }
@@ -149,7 +151,7 @@ function readRaw(file: string, outside: Outside): Raw {
     if (stat.size > FILE_BYTES_MAX) return fail(tooLarge);
     bytes = outside.readFile(file, FILE_BYTES_MAX);
   } catch (error) {
-    return fail(errorText(error));
+    return fail(errorText(error) + (errnoOf(error) === "ENOENT" ? "; `vipd init` writes a first one" : ""));
   }
   if (bytes.length > FILE_BYTES_MAX) return fail(tooLarge);
   let text: string;

@@ -192,7 +192,7 @@ describe.skipIf(process.getuid?.() !== 0)("on a real kernel, in a network namesp
     return spawnSync(command!, args, { encoding: "utf8" });
   };
 
-  test("sets and restores the sysctls", { timeout: 20_000 }, () => {
+  test("sets and restores the sysctls", { timeout: 120_000 }, () => {
     const { stdout, stderr } = run(
       ["unshare", "--net"],
       `await arp.start(); const during = values(); await arp.restore(); console.log(JSON.stringify([during, values()]));`,
@@ -204,7 +204,7 @@ describe.skipIf(process.getuid?.() !== 0)("on a real kernel, in a network namesp
     ]);
   });
 
-  test("takes back the first sysctl if the second cannot be written", { timeout: 20_000 }, () => {
+  test("takes back the first sysctl if the second cannot be written", { timeout: 120_000 }, () => {
     const file = "/proc/sys/net/ipv4/conf/all/arp_announce";
     const readOnly = `mount -o bind,ro ${file} ${file} && mount -o remount,bind,ro ${file} && exec "$0" "$@"`;
     const { stdout } = run(
@@ -215,7 +215,7 @@ describe.skipIf(process.getuid?.() !== 0)("on a real kernel, in a network namesp
     expect(stdout).toContain("[0,0]");
   });
 
-  test("says what to do where /proc/sys is read-only", { timeout: 20_000 }, () => {
+  test("says what to do where /proc/sys is read-only", { timeout: 120_000 }, () => {
     const readOnly = 'mount -o bind,ro /proc/sys /proc/sys && exec "$0" "$@"';
     const { stdout } = run(
       ["unshare", "--net", "--mount", "sh", "-c", readOnly],

@@ -88,6 +88,7 @@ describe("exit codes and output", { timeout: 30_000 }, () => {
     ["unknown command, with a hint", ["chekc"], 64, "Did you mean check?"],
     ["unknown flag, with a hint", ["check", "--jsn"], 64, "Did you mean --json?"],
     ["verify of no address", ["verify", "host-a"], 64, '"host-a" is not an IPv4 or IPv6 address'],
+    ["verify of what can be no VIP", ["verify", "127.0.0.1"], 64, '"127.0.0.1" is a loopback address'],
     ["verify with a bad count", ["verify", "10.0.0.1", "--count", "0"], 64, "from 1 to 1000"],
     ["run with a refused configuration", ["run", "-c", "/nowhere.json"], 2, "/nowhere.json: no such file"],
     ["check of an absent file", ["check", "-c", "/nowhere.json"], 2, "/nowhere.json: no such file"],
