@@ -84,8 +84,8 @@ function play(seed: number, { hosts: count, profile = "lan", settings = {}, cut 
   };
 }
 
-/** What README promises of each profile; of `relaxed` "about 3 s", of which the question to the wire is the last tenth. */
-const TAKEOVER_MS: Readonly<Record<Takers, number>> = { relaxed: 3100, lan: 1000, fast: 250 };
+/** At worst. README's figures are a silent host's; with one that talks on, the question to the wire may come after the verdict. */
+const TAKEOVER_MS: Readonly<Record<Takers, number>> = { relaxed: 3300, lan: 1000, fast: 400 };
 
 describe("a host that hears nobody, and is heard", () => {
   it.each<{ what: string; story: Omit<Story, "cut"> }>([
