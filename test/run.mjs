@@ -7,7 +7,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { AUDIT, auditVerdict } from "./audit.mjs";
-import { cache, root, setup } from "./setup.mjs";
+import { root, setup } from "./setup.mjs";
 import { interrupted, passSignalsOn, spawned } from "./spawned.mjs";
 import { vitestStep } from "./vitest-step.mjs";
 
@@ -122,7 +122,6 @@ async function main() {
   passSignalsOn();
   const begin = Date.now();
   const problems = await setup({ forTests: true, browser: wanted.some((step) => step.browser) });
-  fs.mkdirSync(path.join(cache, "reports"), { recursive: true });
   const total = { passed: 0, failed: problems.map((problem) => `build: ${problem}`), skipped: [], again: [] };
   const lines = [];
   for (const step of wanted) {

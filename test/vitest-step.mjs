@@ -52,6 +52,7 @@ function hasTests(project) {
 
 async function oneRun(project, { files, limitMs, node }) {
   const file = path.join(cache, "reports", `${project}.json`);
+  fs.mkdirSync(path.dirname(file), { recursive: true });
   fs.rmSync(file, { force: true });
   const argv = [node, VITEST, "run", "--project", project, "--reporter=default", "--reporter=json"];
   // Tests start Node by process.execPath and by PATH alike.

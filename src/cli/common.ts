@@ -44,6 +44,12 @@ function fill(block: string, width: number): string {
   return lines.join("\n");
 }
 
+/** A flag that may be given again, each time for one value more; `ifNone` is how help names the default, an empty list. */
+export function repeatable(flags: string, description: string, ifNone: string): Option {
+  const collect = (value: string, before: readonly string[]): string[] => [...before, value];
+  return new Option(flags, description).argParser(collect).default([], ifNone);
+}
+
 export function addConfigOption(command: Command): Command {
   const option = new Option("-c, --config <file>", "configuration file")
     .env("VIPD_CONFIG")

@@ -7,9 +7,18 @@ import { chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "n
 import { networkInterfaces } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline/promises";
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import type { Config } from "../config/types.js";
-import { addConfigOption, type CommonOptions, complain, EXIT, paint, printProblems, say } from "./common.js";
+import {
+  addConfigOption,
+  type CommonOptions,
+  complain,
+  EXIT,
+  paint,
+  printProblems,
+  repeatable,
+  say,
+} from "./common.js";
 import { type Answers, configFor, type InitHost, nextSteps, quorumAdvice, readHost } from "./init-plan.js";
 import { isUnfilled } from "./wait.js";
 
@@ -23,8 +32,6 @@ interface InitOptions extends CommonOptions {
 
 const ASK_MS = 1000;
 const TAKEN_SHOWN = 10;
-const collect = (value: string, before: readonly string[]): string[] => [...before, value];
-
 export function addInit(program: Command): void {
   const command = program
     .command("init")
@@ -33,15 +40,13 @@ export function addInit(program: Command): void {
       "Writes the configuration of a new group and a fresh key, one folder a host, and says what to copy where. Asks on a terminal for what no flag says. Before that it asks the wire whether somebody uses the VIPs already.",
     )
     .option("-i, --interface <name>", 'where the VIPs are answered for, on every host; or "auto"')
+    .addOption(repeatable("--vip <address>", "a VIP, a range a-b or a block; again for more", "asked for"))
     .addOption(
-      new Option("--vip <address>", "a VIP, a range a-b or a block; again for more")
-        .argParser(collect)
-        .default([], "asked for"),
-    )
-    .addOption(
-      new Option("--host <name=address>", "a host of the group and its own address, this one included; again for each")
-        .argParser(collect)
-        .default([], "asked for"),
+      repeatable(
+        "--host <name=address>",
+        "a host of the group and its own address, this one included; again for each",
+        "asked for",
+      ),
     )
     .option("--quorum", "a host serves only while it reaches the majority of them")
     .option("--even-if-taken", "write although somebody answers for a VIP")

@@ -18,6 +18,7 @@ import {
   overridesOf,
   printable,
   printProblems,
+  repeatable,
   say,
 } from "./common.js";
 import { anyMember, askKnown, changedHere, expectedOf, hostsByMac, type Known, ownAddresses } from "./verify-known.js";
@@ -37,8 +38,6 @@ interface VerifyOptions extends CommonOptions {
 const COUNT = 5;
 /** Beyond so many probes of all VIPs together their answers are summed up a VIP, not told one by one. */
 const TOLD_MAX = 200;
-const collect = (value: string, before: readonly string[]): string[] => [...before, value];
-
 export function addVerify(program: Command): void {
   const command = program
     .command("verify")
@@ -54,14 +53,14 @@ export function addVerify(program: Command): void {
     .option("--interval <ms>", "from one probe to the next, at least --timeout", whole("--interval", 0, 3_600_000), 500)
     .option("--timeout <ms>", "how long to wait for the answers to a probe", whole("--timeout", 1, 60_000), 500)
     .addOption(
-      new Option("--source <address>", "ask as this address of ours; again for the other family")
-        .argParser(collect)
-        .default([], "the interface's"),
+      repeatable("--source <address>", "ask as this address of ours; again for the other family", "the interface's"),
     )
     .addOption(
-      new Option("--status <url>", "ask that daemon who owns what (http://HOST:7980); again for another")
-        .argParser(collect)
-        .default([], "this host's"),
+      repeatable(
+        "--status <url>",
+        "ask that daemon who owns what (http://HOST:7980); again for another",
+        "this host's",
+      ),
     )
     .option("-w, --watch", "go on until Ctrl-C and tell each change")
     .option("--json", "observations and verdict as JSON; with --watch a line a change")
