@@ -24,9 +24,13 @@ export function slackMs(profile: Pick<Profile, "deadAfterMs">): Millis {
   return Math.max(SLACK_MS_MIN, profile.deadAfterMs * SLACK_SHARE);
 }
 
-/** The stall of the whole network that leads to no verdict, whenever it begins within a watch interval. */
+/**
+ * The stall of the whole network that leads to no verdict, whenever it begins: the more patient one of two has not asked for its
+ * interval by then, and its next question after the stall comes a retry later.
+ */
 export function stallRiddenOutMs(profile: Profile): Millis {
-  return profile.deadAfterMs - profile.watchIntervalMs - slackMs(profile);
+  const { deadAfterMs, watchIntervalMs, watchRetryMs } = profile;
+  return deadAfterMs - WATCH_PATIENCE * watchIntervalMs - watchRetryMs - slackMs(profile);
 }
 
 /** From the beginning of the silence until the wire is asked: as late as leaves time for the answer before the verdict. */

@@ -92,7 +92,8 @@ export class GroupContext {
     const { name, address, profile, random, measure, packetBudget, seeds } = this.options;
     const meta = this.store.meta(FACTS_FORMAT);
     this.#onSwimEvent = onEvent;
-    this.#swim = new Swim({ name, address, profile, meta, random, measure, packetBudget, seeds }, now);
+    const leaseOf = (member: string) => this.store.facts(member)?.leaseMs;
+    this.#swim = new Swim({ name, address, profile, leaseOf, meta, random, measure, packetBudget, seeds }, now);
     this.#swim.handle({ kind: "quorum", hosts: this.quorum.terms?.hosts ?? null }, now);
   }
 

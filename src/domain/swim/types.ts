@@ -22,6 +22,8 @@ export interface SwimOptions {
   /** Where others reach us (advertised). */
   readonly address: Endpoint;
   readonly profile: Profile;
+  /** The lease that a member tells of itself, by which its patience is known; undefined: it has not told. */
+  readonly leaseOf?: (member: string) => Millis | undefined;
   readonly meta: Meta;
   /** Uniform in [0, 1): the only source of chance. */
   readonly random: () => number;

@@ -233,7 +233,7 @@ export class Verdicts {
       this.#ctx.drop("unknown-member");
       return;
     }
-    if (said === "dead" && claim.from !== self.name && this.#heardJustNow(member)) {
+    if (said === "dead" && claim.from !== self.name && this.#heardJustNow(member, claim.from)) {
       // We heard it ourselves a moment ago: somebody's link is bad. To us this is one voice of suspicion; our own
       // silence or the suspicion's timer decides, and no owner changes while the lease runs anyway.
       this.suspect({ ...claim, kind: "suspect" }, from);
@@ -263,10 +263,15 @@ export class Verdicts {
     this.#ctx.send(from, [aliveOf(member)]);
   }
 
-  #heardJustNow(member: Member): boolean {
-    const { now, profile } = this.#ctx;
+  /**
+   * By the patience of whoever is less patient, the accuser or we: a dead host has been silent to everybody for as long as its accuser's
+   * lease at least (timing.ts). By our own alone, a patient host would go on believing in one that the others have succeeded.
+   */
+  #heardJustNow(member: Member, accuser: string): boolean {
+    const { now, profile, options } = this.#ctx;
     const heardAt = Math.max(member.lastHeardAt, member.witnessedAt);
-    return isLive(member.state) && !isForeign(member) && now - heardAt < profile.suspectAfterMs;
+    const patienceMs = Math.min(profile.suspectAfterMs, options.leaseOf?.(accuser) ?? Number.POSITIVE_INFINITY);
+    return isLive(member.state) && !isForeign(member) && now - heardAt < patienceMs;
   }
 
   #acceptDead(member: Member, claim: DeadMessage, said: "dead" | "left"): void {

@@ -336,11 +336,11 @@ describe("what is accepted", () => {
 
   it("timers change single durations of the profile; the stall that is ridden out follows", () => {
     const { gossip: plain } = accept(good).config;
-    expect(plain).toMatchObject({ profile: "lan", label: "", timing: { deadAfterMs: 830, leaseMs: 480 } });
+    expect(plain).toMatchObject({ profile: "lan", label: "", timing: { deadAfterMs: 870, leaseMs: 480 } });
     const { timing, label } = accept(gossip({ profile: "fast", label: "blue", timers: { deadAfterMs: 500 } })).config
       .gossip;
     expect(label).toBe("blue");
-    expect(timing).toEqual({ ...PROFILES.fast, deadAfterMs: 500, stallMs: 425 });
+    expect(timing).toEqual({ ...PROFILES.fast, deadAfterMs: 500, stallMs: 393 });
   });
 
   it.each<[object, unknown]>([

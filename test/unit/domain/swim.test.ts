@@ -1,7 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { type Endpoint, type Message, type Meta, VIPD_VSN } from "../../../src/domain/messages.js";
 import { PROFILES } from "../../../src/domain/profile.js";
-import { Swim, type SwimEvent, type SwimInput, type SwimOutput } from "../../../src/domain/swim/index.js";
+import {
+  Swim,
+  type SwimEvent,
+  type SwimInput,
+  type SwimOptions,
+  type SwimOutput,
+} from "../../../src/domain/swim/index.js";
 import { INCARNATION_MAX } from "../../../src/domain/swim/precedence.js";
 
 const US: Endpoint = { host: "10.0.0.1", port: 7979 };
@@ -18,7 +24,7 @@ function alive(node: string, address: Endpoint, incarnation: number, instance = 
 }
 
 /** A core at instant 0 that knows b and c, and a hand to drive it. */
-function driven(limits = {}, seeds: Endpoint[] = []) {
+function driven(limits = {}, seeds: Endpoint[] = [], options: Partial<SwimOptions> = {}) {
   const swim = new Swim(
     {
       name: "a",
@@ -30,6 +36,7 @@ function driven(limits = {}, seeds: Endpoint[] = []) {
       packetBudget: 1350,
       seeds,
       limits,
+      ...options,
     },
     0,
   );
@@ -82,6 +89,19 @@ describe("claims about others", () => {
     hear(C, [{ kind: "dead", incarnation: 1, node: "b", from: "c" }], 1200);
     expect(swim.member("b")?.state).toBe("suspect");
     hear(C, [{ kind: "dead", incarnation: 1, node: "b", from: "c" }], 1000 + PROFILES.lan.suspectAfterMs);
+    expect(swim.member("b")?.state).toBe("dead");
+  });
+
+  it("whoever is patient itself believes a death by the patience of the one that tells it", () => {
+    const profile = PROFILES.relaxed;
+    const { swim, hand, hear } = driven({}, [], { profile, leaseOf: (name) => (name === "c" ? 130 : undefined) });
+    const dead = (from: string): Message => ({ kind: "dead", incarnation: 1, node: "b", from });
+    hear(B, [{ kind: "ack", seqNo: pingB(hand), payload: null }], 1000);
+    hear(C, [dead("c")], 1129);
+    expect(swim.member("b")?.state).toBe("suspect");
+    hear(C, [dead("unheard-of")], 1131);
+    expect(swim.member("b")?.state).toBe("suspect");
+    hear(C, [dead("c")], 1131);
     expect(swim.member("b")?.state).toBe("dead");
   });
 
