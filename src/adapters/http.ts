@@ -262,7 +262,7 @@ class HttpSide implements Http {
         const body = {
           healthy,
           node: snapshot.node,
-          lease: { ...snapshot.lease, leftMs: snapshot.lease.untilMs - at },
+          lease: { ...snapshot.lease, leftMs: Math.round(snapshot.lease.untilMs - at) },
         };
         return send(response, healthy ? 200 : 503, JSON_TYPE, [json(body)]);
       }

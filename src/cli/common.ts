@@ -117,6 +117,12 @@ export function printable(text: string): string {
   return text.replace(/\p{C}/gu, "?");
 }
 
+/** Local time, since the reader's watch has it: `2026-11-21 21:50:34.682`. */
+export function localTime(at: Date): string {
+  const local = new Date(at.getTime() - at.getTimezoneOffset() * 60_000);
+  return local.toISOString().slice(0, 23).replace("T", " ");
+}
+
 export function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }

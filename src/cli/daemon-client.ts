@@ -101,9 +101,10 @@ export async function tellDaemon(socketPath: string, path: string, body: object,
 
 function explain(error: unknown, socketPath: string): string {
   const errno = (error as NodeJS.ErrnoException).code;
-  const start = "systemctl start vipd, or name its configuration with --config";
-  if (errno === "ENOENT") return `the daemon is not running (there is no socket ${socketPath}): ${start}`;
-  if (errno === "ECONNREFUSED") return `the daemon is not running (nobody listens on ${socketPath}): ${start}`;
+  const look = "`systemctl status vipd` tells; --config names another daemon's configuration";
+  if (errno === "ENOENT")
+    return `the daemon is not running, or still waits for its configuration (there is no socket ${socketPath}): ${look}`;
+  if (errno === "ECONNREFUSED") return `the daemon is not running (nobody listens on ${socketPath}): ${look}`;
   if (errno === "EACCES") return `permission denied on ${socketPath}: be root or in its group`;
   return `${socketPath}: ${error instanceof Error ? error.message : String(error)}`;
 }

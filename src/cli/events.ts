@@ -10,6 +10,7 @@ import {
   type CommonOptions,
   complain,
   EXIT,
+  localTime,
   overridesOf,
   paint,
   printable,
@@ -106,14 +107,9 @@ function show(told: Told, options: EventsOptions): void {
 const EVENT_WIDTH = 14;
 const COLOURS = { info: "grey", warn: "yellow", error: "red" } as const;
 
-/** Local time, since the reader's watch has it; the name of the event, since the log and `/events` have it. */
+/** The name of the event is there since the log and `/events` have it. */
 export function eventLine({ at, event, level = "info", text }: Told): string {
-  const time = new Date(at);
-  const local = new Date(time.getTime() - time.getTimezoneOffset() * 60_000)
-    .toISOString()
-    .slice(0, 23)
-    .replace("T", " ");
   const name = paint(COLOURS[level], event.padEnd(EVENT_WIDTH));
   const mark = level === "info" ? "" : `${level.toUpperCase()}: `;
-  return `${paint("grey", local)}  ${name}  ${mark}${printable(text ?? "")}`.trimEnd();
+  return `${paint("grey", localTime(new Date(at)))}  ${name}  ${mark}${printable(text ?? "")}`.trimEnd();
 }

@@ -11,6 +11,7 @@ import {
   type CommonOptions,
   complain,
   EXIT,
+  localTime,
   overridesOf,
   printable,
   say,
@@ -56,7 +57,7 @@ export function explanationText(told: VipExplanation): string {
   const lines = [
     `${vip}${addresses} of group ${group} on ${told.interface || "no interface yet"}`,
     `owner ${owner ?? "nobody"}, heir ${heir ?? "nobody"}`,
-    `this host: ${state} since ${told.since}: ${reason}`,
+    `this host: ${state} since ${localTime(new Date(told.since))}: ${reason}`,
     ...terms(told),
     "",
     ...table(

@@ -14,6 +14,8 @@ export interface Answers {
   readonly vips: readonly string[];
   readonly hosts: readonly InitHost[];
   readonly quorum: boolean;
+  /** Where editors find what may stand in the file, as the package puts it on each host; null: nowhere. */
+  readonly schema: string | null;
 }
 
 export interface InitHost {
@@ -31,6 +33,7 @@ export function readHost(text: string): InitHost | null {
 export function configFor(host: InitHost, answers: Answers): string {
   const at = (one: InitHost) => formatEndpoint({ host: one.address, port: GOSSIP_PORT });
   const config = {
+    ...(answers.schema === null ? {} : { $schema: `file://${answers.schema}` }),
     node: { name: host.name },
     gossip: {
       bind: at(host),

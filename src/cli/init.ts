@@ -31,6 +31,8 @@ interface InitOptions extends CommonOptions {
 }
 
 const ASK_MS = 1000;
+/** The Debian package's. */
+const SCHEMA_FILE = "/usr/share/vipd/config.schema.json";
 const TAKEN_SHOWN = 10;
 export function addInit(program: Command): void {
   const command = program
@@ -104,8 +106,9 @@ async function gather(options: InitOptions): Promise<Answers | null> {
     const twice = hosts.find((one, i) =>
       hosts.some((two, j) => j < i && (two.name === one.name || two.address === one.address)),
     );
+    const schema = existsSync(SCHEMA_FILE) ? SCHEMA_FILE : null;
     if (twice === undefined)
-      return { interface: given.interface, vips: given.vips, hosts, quorum: given.quorum === true };
+      return { interface: given.interface, vips: given.vips, hosts, quorum: given.quorum === true, schema };
     complain(`vipd init: ${twice.name}=${twice.address} is there twice, by name or by address`);
   }
   process.exitCode = EXIT.usage;
@@ -245,6 +248,6 @@ function tellNext(answers: Answers, files: Places & { readonly folder: string })
   );
   say("where systemd runs it; else: vipd run on each host):\n");
   for (const step of nextSteps(answers, { folder, here: here?.name ?? null, copies })) say(`  ${step}`);
-  say(`\nThe group has formed five seconds after the last copy; before, the status shows fewer hosts.`);
+  say(`\nThe group has formed five seconds after the last copy; before, the status says so, or shows fewer hosts.`);
   say(`Then remove ${copies}: it holds the key.`);
 }

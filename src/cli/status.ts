@@ -4,7 +4,16 @@
  */
 import type { Command } from "commander";
 import type { StatusSnapshot } from "../ports.js";
-import { addConfigOption, addOverrides, type CommonOptions, complain, EXIT, overridesOf, say } from "./common.js";
+import {
+  addConfigOption,
+  addOverrides,
+  type CommonOptions,
+  complain,
+  EXIT,
+  localTime,
+  overridesOf,
+  say,
+} from "./common.js";
 import { askStatus } from "./daemon-client.js";
 import { membersText, statusText, vipsText } from "./status-text.js";
 
@@ -91,9 +100,10 @@ async function watch(options: CommonOptions): Promise<void> {
       const asked = await ask(options);
       const text = asked.ok ? statusText(asked.status) : `vipd status: ${asked.reason}`;
       process.exitCode = asked.ok ? (isWell(asked.status) ? EXIT.ok : EXIT.wrong) : EXIT.unreachable;
-      const drawn = frame(`${text}\n\n${new Date().toLocaleTimeString()}  Ctrl-C ends`, {
-        columns: stdout.columns,
-        rows: stdout.rows,
+      const drawn = frame(`${text}\n\n${localTime(new Date()).slice(11, 19)}  Ctrl-C ends`, {
+        // A serial console says that it is of no size.
+        columns: stdout.columns || 80,
+        rows: stdout.rows || 24,
         before: rows,
       });
       rows = drawn.rows;

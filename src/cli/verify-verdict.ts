@@ -43,6 +43,8 @@ export class Observation {
   sumMs = 0;
   /** What the group says; null: nobody could be asked, or it does not know this VIP. */
   expected: Expected | null = null;
+  /** The group is known, and has no such VIP: nobody can say who should answer. */
+  notOfGroup = false;
   /** This host had it before and has not now, or the other way round: its own answers of that time are not seen. */
   ownChanged = false;
   #last = "";
@@ -132,6 +134,7 @@ export function judgeOne(seen: Observation, watching = false): Judged {
   const strangers = expected === null ? [] : voices.filter((voice) => voice.host === null);
   if (strangers.length > 0)
     return { code: 2, text: `a stranger answers: ${nameVoices(strangers)}; ${shouldBe(expected)}` };
+  if (seen.notOfGroup) return { code: 3, text: `${who} answers, and it is no VIP of this group` };
   if (voices.length > 1)
     return { code: 1, text: `moved while asked: ${voices.map((one) => nameOf(one)).join(", then ")}` };
   if (expected !== null && !expected.owners.includes(voices[0]?.host ?? "")) {
@@ -177,7 +180,7 @@ export function judge(observations: readonly Observation[], watching = false): V
   const shown = bad.slice(0, SHOWN_MAX).map((one) => `${one.seen.address}: ${one.text}`);
   const more = bad.length > SHOWN_MAX ? [`and ${bad.length - SHOWN_MAX} more`] : [];
   const only = judged.length === 1 ? `${judged[0]!.seen.address}: ${judged[0]!.text}` : `${well}, each with one voice`;
-  const summary = bad.length === 0 ? only : [well, ...shown, ...more].join("; ");
+  const summary = bad.length === 0 || judged.length === 1 ? only : [well, ...shown, ...more].join("; ");
   return { code, word: WORDS[code], summary };
 }
 

@@ -3,6 +3,7 @@
  * Boundary: sends questions only, through the Responder port's `ask`; where is verify-places.ts's, who should answer
  * verify-known.ts's, the judgement verify-verdict.ts's.
  */
+import { networkInterfaces } from "node:os";
 import { setTimeout as wait } from "node:timers/promises";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Config } from "../config/types.js";
@@ -69,7 +70,7 @@ export function addVerify(program: Command): void {
       `
 Exit codes: 0 OK, every probe was answered by one host, the owner where the group is known; 1 WARNING, some probes had
 no answer, or the VIP moved meanwhile, or a member answers that is not the owner; 2 CRITICAL, nobody answers, or two
-hosts, or a stranger; 3 UNKNOWN, could not ask, or the VIP is off-link here.
+hosts, or a stranger; 3 UNKNOWN, could not ask, or the VIP is off-link here, or no VIP of the group that was asked.
 
 Whose MAC is whose, and who is the owner, is told by this host's daemon or by --status. Two interfaces of one member are
 one voice. On a terminal the sum stands last; elsewhere it is the first line, with performance data, as Nagios, Icinga
@@ -102,6 +103,7 @@ async function verify(named: readonly string[], options: VerifyOptions): Promise
     const { placesOf } = await import("./verify-places.js");
     const places = placesOf([...new Set(vips)], { interface: options.interface, config });
     await refuseAbsent(places);
+    refuseForeign(options.source);
     await examine(places, options);
   } catch (error) {
     unknown(error instanceof Error ? error.message : String(error), options);
@@ -143,6 +145,13 @@ async function refuseAbsent({ targets }: Places): Promise<void> {
   if (absent !== undefined) throw new Error(`there is no interface ${JSON.stringify(absent)} on this host`);
 }
 
+/** Whoever hears our question takes its sender's MAC for that address: asked in another's name, it would cut that one off. */
+function refuseForeign(sources: readonly string[]): void {
+  const own = new Set(Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map((one) => one.address)));
+  const foreign = sources.find((text) => !own.has(canonicalAddress(text)!));
+  if (foreign !== undefined) throw new Error(`--source ${foreign} is no address of this host`);
+}
+
 async function examine(places: Places, options: VerifyOptions): Promise<void> {
   const { findSocket } = await import("../config/load.js");
   const socket = findSocket({ file: options.config, overrides: overridesOf(options) });
@@ -160,6 +169,7 @@ async function examine(places: Places, options: VerifyOptions): Promise<void> {
     const statuses = [known.status, after.status];
     const thereAndBack = one.own && ownAfter.has(one.address) && changedHere(one.address, statuses);
     one.expected = thereAndBack ? anyMember(after.status) : expectedOf(one.address, statuses);
+    one.notOfGroup = one.expected === null && statuses.some((status) => status !== null);
     one.ownChanged = thereAndBack || one.own !== ownAfter.has(one.address);
     one.attribute(hosts);
   }

@@ -131,7 +131,8 @@ export function judgeHost(
     readonly host: readonly HostInterface[];
     /** Canonical address -> the path that names it. */
     readonly paths: ReadonlyMap<string, string>;
-    readonly bindHost: string | null;
+    /** Path -> the address that this host would listen on there; null: any. */
+    readonly listeners: Readonly<Record<string, string | null>>;
   },
 ): HostFindings {
   const findings = { problems: [] as Problem[], pending: [] as Problem[], warnings: [] as Problem[] };
@@ -151,10 +152,11 @@ export function judgeHost(
         findings.pending.push({ path: at, message: `there is no interface ${show(name)} on this host` });
       } else if (refusal(found) !== "") findings.problems.push({ path: at, message: `${name} ${refusal(found)}` });
     });
-    findings.warnings.push(...strays(group, byName, given.paths));
+    findings.warnings.push(...strays(group, byName, given.paths), ...subnetEnds(group, byName, given.paths));
   });
   findings.pending.push(...ownAddresses(groups, given.host, given.paths));
-  findings.warnings.push(...foreignBind(given.bindHost, given.host));
+  for (const [path, address] of Object.entries(given.listeners))
+    findings.warnings.push(...foreignListener(path, address, given.host));
   return findings;
 }
 
@@ -183,6 +185,34 @@ function strays(
   return [...found.values()];
 }
 
+/** The first and the last address of an IPv4 subnet are no host's: clients send to everybody there, or to nobody. */
+function subnetEnds(
+  group: VipGroup,
+  byName: ReadonlyMap<string, HostInterface>,
+  paths: ReadonlyMap<string, string>,
+): Problem[] {
+  const names = group.interface === "auto" ? [] : group.interface;
+  const subnets = subnetsOf(
+    names.flatMap((name) => byName.get(name) ?? []),
+    group.addresses,
+  ).filter(({ bytes, prefix }) => bytes.length === 4 && prefix < 31);
+  return group.addresses.flatMap((address) => {
+    const bytes = addressToBytes(address);
+    const subnet = subnets.find((one) => holds(one, bytes));
+    const end = subnet === undefined ? null : endOf(bytes, subnet.prefix);
+    if (subnet === undefined || end === null) return [];
+    const message = `${address} is the ${end} address of ${subnet.name}'s subnet (/${subnet.prefix}): no client reaches a host by it`;
+    return [{ path: paths.get(address) ?? "vips", message }];
+  });
+}
+
+function endOf(bytes: Uint8Array, prefix: number): "network" | "broadcast" | null {
+  const value = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
+  const hostBits = 2 ** (32 - prefix) - 1;
+  const own = (value & hostBits) >>> 0;
+  return own === 0 ? "network" : own === hostBits ? "broadcast" : null;
+}
+
 /** A VIP that the host has as an address of its own is answered by the kernel, on every host that has it. */
 function ownAddresses(
   groups: readonly VipGroup[],
@@ -200,10 +230,8 @@ function ownAddresses(
   );
 }
 
-function foreignBind(bindHost: string | null, host: readonly HostInterface[]): Problem[] {
-  if (bindHost === null || bindHost === "0.0.0.0" || bindHost === "::" || bindHost.startsWith("127.")) return [];
-  if (host.some(({ addresses }) => addresses.some(({ address }) => address === bindHost))) return [];
-  return [
-    { path: "gossip.bind", message: `${bindHost} is no address of this host: \`vipd run\` could not listen there` },
-  ];
+function foreignListener(path: string, address: string | null, host: readonly HostInterface[]): Problem[] {
+  if (address === null || address === "0.0.0.0" || /^(127\.|::1?$)/.test(address)) return [];
+  if (host.some(({ addresses }) => addresses.some((one) => one.address === address))) return [];
+  return [{ path, message: `${address} is no address of this host: \`vipd run\` could not listen there` }];
 }

@@ -77,8 +77,9 @@ export function loadConfig(options: LoadOptions): Loaded {
   ];
   const warnings: Problem[] = [...layers.warnings, ...made.warnings];
   if (options.host !== undefined) {
-    const bindHost = made.config.gossip.bind.host;
-    const found = judgeHost(vips.groups, { host: options.host, paths: vips.paths, bindHost });
+    const { gossip, status } = made.config;
+    const listeners = { "gossip.bind": gossip.bind.host, "status.listen": status.listen.host };
+    const found = judgeHost(vips.groups, { host: options.host, paths: vips.paths, listeners });
     // What is wrong by itself need not fit this host as well.
     const known = new Set(problems.map(({ path }) => path));
     problems.push(...found.problems.filter(({ path }) => !known.has(path)));
@@ -92,7 +93,8 @@ export function loadConfig(options: LoadOptions): Loaded {
     warnings.push(...key.warnings);
   }
   problems.push(...judgeHookFiles(config.hooks, outside.hookFiles));
-  if (options.oddities === true && problems.length === 0) warnings.push(...findOddities(config));
+  if (options.oddities === true && problems.length === 0)
+    warnings.push(...findOddities(config, { host: options.host ?? [], files: outside.hookFiles }));
   const located = (found: readonly Problem[]) =>
     bounded(found).map((one) => (layers.outside.has(one.path) ? one : locate(one, read.places)));
   if (problems.length > 0) return { ok: false, problems: located(problems), warnings: located(warnings) };

@@ -137,12 +137,16 @@ export class Group {
 
   alarms(): string[] {
     const { options, disputes, settings, roll, ownership, links, now } = this.#ctx;
+    const misnaming = ownership.misnaming();
     return alarmsOf({
       self: options.name,
       disputed: disputes.names(now),
       barred: this.#ctx.barred(),
       quorum: this.#ctx.quorumView(),
-      drift: settings.groups.map((group) => ({ group: group.name, hosts: roll.differing(group.name) })),
+      drift: settings.groups.map(({ name }) => ({
+        group: name,
+        hosts: [...new Set([...roll.differing(name), ...(misnaming.get(name) ?? [])])],
+      })),
       keys: [...ownership.keys()],
       links: (options.observe ? [] : settings.groups).map((group) => ({
         group: group.name,

@@ -100,6 +100,10 @@ export class GroupView implements View {
     return this.#source.drifted(group, member);
   }
 
+  carries(member: string, group: string): boolean {
+    return this.#source.facts(member)?.groups.some((one) => one.name === group) ?? true;
+  }
+
   withdrawn(group: string): boolean {
     return this.#source.withdrawn?.(group) ?? false;
   }

@@ -5,7 +5,7 @@
 import type { Millis } from "../messages.js";
 import { strangerAnswers } from "./conflicts.js";
 import { announce, answer, arm, CLAIM_AGAIN_MS, type Context, enter, SECOND_NOTICE_MS } from "./context.js";
-import { isLive, type Key } from "./key.js";
+import { isLive, type Key, misnamedBy } from "./key.js";
 import { judge } from "./questions.js";
 import type { OwnershipEvent, View, WireVerdict } from "./types.js";
 
@@ -114,7 +114,8 @@ function causeOf(view: View, from: string | null, now: Millis): OwnershipEvent["
 
 /** It lives, hears us, and its configuration elects as ours does: then it gives way. So does whoever drains. */
 function handsOver(view: View, key: Key, member: string): boolean {
-  return isLive(view, member) && member !== key.stubborn && (!view.drifted(key.spec.group) || view.draining(member));
+  if (!isLive(view, member) || member === key.stubborn || member === misnamedBy(view, key)) return false;
+  return !view.drifted(key.spec.group) || view.draining(member);
 }
 
 /** Held dead, or forgotten: its lease must be waited out. Whoever said goodbye has handed over before. */

@@ -58,6 +58,8 @@ export interface Key {
    * it is heard again.
    */
   stubborn: string | null;
+  /** It serves the key and does not carry its group: by its configuration the address belongs to another one. */
+  misnamedBy: string | null;
   contested: string | null;
   /** A rival that we shall give way to, should it still answer: the wire is asked. */
   givingWayTo: string | null;
@@ -108,6 +110,7 @@ export function newKey(spec: KeySpec, now: Millis): Key {
     notBefore: Number.NEGATIVE_INFINITY,
     rivalryAt: Number.NEGATIVE_INFINITY,
     stubborn: null,
+    misnamedBy: null,
     contested: null,
     givingWayTo: null,
     givingWayAt: Number.NEGATIVE_INFINITY,
@@ -167,4 +170,9 @@ export function viewOf(key: Key, view: View): KeyView {
     owner,
     heir: first !== null && first !== owner ? first : heir,
   };
+}
+
+/** The living member that serves it as part of another group, or null. */
+export function misnamedBy(view: View, { misnamedBy: member, spec }: Key): string | null {
+  return member !== null && isLive(view, member) && !view.carries(member, spec.group) ? member : null;
 }

@@ -8,7 +8,7 @@ import type { Millis } from "../messages.js";
 import { abort, beginClaim, decide, mayStillAnswer, own } from "./claiming.js";
 import { askAgain, defendAgain, refuses, strangerClaims } from "./conflicts.js";
 import { announceAgain, arm, type Context, enter, mayClaim, note, tellGivenUp } from "./context.js";
-import { isLive, type Key, newKey, silentFor, viewOf } from "./key.js";
+import { isLive, type Key, misnamedBy, newKey, silentFor, viewOf } from "./key.js";
 import { Outbox } from "./outbox.js";
 import { Questions } from "./questions.js";
 import { fallSilent, keep, leave, letGo, nudge, relocate, takeBack, tellWord } from "./releasing.js";
@@ -281,6 +281,18 @@ export class Ownership {
 
   views(): KeyView[] {
     return Array.from(this.#keys.values(), (key) => viewOf(key, this.#ctx.view));
+  }
+
+  /** By group, who serves VIPs of it and does not carry it. */
+  misnaming(): ReadonlyMap<string, ReadonlySet<string>> {
+    const found = new Map<string, Set<string>>();
+    for (const key of this.#keys.values()) {
+      const member = misnamedBy(this.#ctx.view, key);
+      if (member === null) continue;
+      const { group } = key.spec;
+      found.set(group, (found.get(group) ?? new Set()).add(member));
+    }
+    return found;
   }
 
   keys(): IterableIterator<Key> {

@@ -17,7 +17,7 @@ import {
   note,
   RIVALRY_MS,
 } from "./context.js";
-import { isLive, type Key, placesOf, silentFor } from "./key.js";
+import { isLive, type Key, misnamedBy, placesOf, silentFor } from "./key.js";
 import { judge } from "./questions.js";
 import { evidence, leave, letGo } from "./releasing.js";
 
@@ -120,6 +120,8 @@ export function settleRivalry(ctx: Context, key: Key, met: boolean, now: Millis)
   if (key.state !== "owned" || !mine || !mayClaim(ctx)) return;
   const rival = key.heard?.member ?? null;
   const live: boolean = isLive(ctx.view, rival);
+  if (met && rival !== null && !ctx.view.carries(rival, group)) key.misnamedBy = rival;
+  const differ = ctx.view.drifted(group) || misnamedBy(ctx.view, key) === rival;
   const again = key.contested !== null && key.contested === rival;
   key.contested = met ? null : rival;
   key.givingWayTo = null;
@@ -129,7 +131,7 @@ export function settleRivalry(ctx: Context, key: Key, met: boolean, now: Millis)
     // A third one's configuration differs, and holds up planned moves. These two elect alike, and what it serves is no plan.
     key.holder = rival;
     letGo(ctx, key, `${rival} serves it, and is elected`, now);
-  } else if (rival !== null && live && ctx.view.drifted(group) && rival < ctx.view.self) {
+  } else if (rival !== null && live && differ && rival < ctx.view.self) {
     // Two configurations, each electing its own: one must give way, and both must agree which.
     key.holder = rival;
     key.notBefore = now + CLAIM_AGAIN_MS;

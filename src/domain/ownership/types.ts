@@ -41,6 +41,8 @@ export interface View {
   missing(): boolean;
   /** Some member (or this one) carries the group with another digest: no planned moves. */
   drifted(group: string, member?: string): boolean;
+  /** By its facts, or since these are not known. */
+  carries(member: string, group: string): boolean;
   /** Its checks fail here, and with nobody healthy nobody shall own it (`whenNoneHealthy: "withdraw"`). */
   withdrawn?(group: string): boolean;
   /** One of this host's interfaces of the group can carry frames. */

@@ -281,7 +281,8 @@ export class Verdicts {
     member.suspicion = null;
     table.setState(member, said, now);
     this.#ctx.spreadMember(member.name, claim);
-    if (before !== said) this.#ctx.changed(member, said, said === "left" ? "it left" : `dead, says ${claim.from}`);
+    if (before !== said)
+      this.#ctx.changed(member, said, said === "left" ? "it said goodbye" : `found dead by ${claim.from}`);
   }
 
   /** Our own verdict: straight to all, the condemned first, so that a living one refutes at once. */

@@ -178,10 +178,14 @@ describe("status text", () => {
 describe("the verdict of verify", () => {
   type Heard = readonly (readonly [mac: string, host?: string])[];
   const OWNER = { owners: ["host-b"], macs: ["b"] };
-  const seen = (rounds: readonly Heard[], more: { own?: boolean; offLink?: string; expected?: typeof OWNER } = {}) => {
+  const seen = (
+    rounds: readonly Heard[],
+    more: { own?: boolean; offLink?: string; expected?: typeof OWNER; notOfGroup?: boolean } = {},
+  ) => {
     const one = new Observation("10.0.0.1", more.own, more.offLink);
     for (const heard of rounds) one.round(heard.map(([mac, host = null]) => ({ mac, host, afterMs: 0.5 })));
     one.expected = more.expected ?? null;
+    one.notOfGroup = more.notOfGroup ?? false;
     return one;
   };
   it.each<[string, Observation, number, string]>([
@@ -203,6 +207,13 @@ describe("the verdict of verify", () => {
       0,
       "h (a, b) answers",
     ],
+    [
+      "what is no VIP of the group is UNKNOWN",
+      seen([[["a"]], []], { notOfGroup: true }),
+      3,
+      "a answers, and it is no VIP",
+    ],
+    ["and CRITICAL where two answer", seen([[["a"], ["b"]]], { notOfGroup: true }), 2, "2 voices: a, b"],
     ["a lost probe is a WARNING", seen([[["a"]], [], [], [["a"]]]), 1, "a answered 2 of 4 probes, 50 % lost"],
     ["a move between probes is a WARNING", seen([[["a"]], [["b"]]]), 1, "moved while asked: a, then b"],
     ["the owner is OK", seen([[["b", "host-b"]]], { expected: OWNER }), 0, "host-b (b) answers"],

@@ -4,7 +4,7 @@ import { type Answers, configFor, nextSteps, quorumAdvice, readHost } from "../.
 const a = { name: "a", address: "10.0.0.1" };
 const b = { name: "b", address: "10.0.0.2" };
 const c = { name: "c", address: "fd00::3" };
-const answers: Answers = { interface: "eth0", vips: ["10.0.0.100"], hosts: [a, b, c], quorum: false };
+const answers: Answers = { interface: "eth0", vips: ["10.0.0.100"], hosts: [a, b, c], quorum: false, schema: null };
 
 describe("a host on the command line", () => {
   test.each<[string, object | null]>([
@@ -23,6 +23,11 @@ test("each host's file has its own name and address, and joins the others", () =
     gossip: { bind: "10.0.0.2:7979", join: ["10.0.0.1:7979", "[fd00::3]:7979"], keyFile: "gossip.key" },
     vips: [{ name: "vips", addresses: ["10.0.0.100"], interface: "eth0" }],
   });
+});
+
+test("editors find the schema where the package has put it", () => {
+  const file = "/usr/share/vipd/config.schema.json";
+  expect(JSON.parse(configFor(a, { ...answers, schema: file }))).toHaveProperty("$schema", `file://${file}`);
 });
 
 test("a quorum is asked of all hosts", () => {

@@ -71,7 +71,7 @@ function judged(group: Partial<VipGroup>, host: readonly HostInterface[], bindHo
     ...group,
   };
   const paths = new Map(whole.addresses.map((address, i) => [address, `vips[0].addresses[${i}]`]));
-  const found = judgeHost([whole], { host, paths, bindHost });
+  const found = judgeHost([whole], { host, paths, listeners: { "gossip.bind": bindHost } });
   return {
     problems: found.problems.map(formatProblem),
     pending: found.pending.map(formatProblem),
@@ -120,6 +120,15 @@ describe("the configuration held against the host", () => {
     expect(judged({}, [ours, ETH0])).toEqual(well);
     const others = { ...LO, addresses: [{ address: "10.0.0.100", prefix: 32, ours: false }] };
     expect(judged({}, [others, ETH0]).pending.join()).toContain("on lo");
+  });
+
+  it("warns of the ends of a subnet, which are no host's, but not of a point-to-point one's", () => {
+    const ends = judged({ addresses: ["10.0.0.0", "10.0.0.100", "10.0.0.255"] }, [LO, nic("eth0", ["10.0.0.11/24"])]);
+    expect(ends.warnings).toEqual([
+      "vips[0].addresses[0]: 10.0.0.0 is the network address of eth0's subnet (/24): no client reaches a host by it",
+      "vips[0].addresses[2]: 10.0.0.255 is the broadcast address of eth0's subnet (/24): no client reaches a host by it",
+    ]);
+    expect(judged({ addresses: ["10.0.0.11"] }, [LO, nic("eth0", ["10.0.0.10/31"])])).toEqual(well);
   });
 
   it("warns of a VIP outside of every subnet of its interface, where it has one of that family", () => {

@@ -81,6 +81,23 @@ describe("what is legal and odd", () => {
       alone.replace('"interface"', '"check": { "type": "tcp", "address": "127.0.0.1:80" }, "interface"'),
       ["gossip.join"],
     ],
+    [
+      "a label that this host lacks",
+      alone.replace('"interface"', '"hosts": { "require": { "rack": "r1" } }, "interface"'),
+      ["gossip.join", "vips[0].hosts", "vips[0]"],
+    ],
+    ...[
+      '{ "type": "tcp", "address": "10.0.0.100:80" }',
+      '[{ "type": "tcp", "address": "127.0.0.1:80" }, { "type": "http", "url": "http://10.0.0.100/" }]',
+      '{ "type": "arp", "address": "10.0.0.100" }',
+      '{ "type": "exec", "command": ["check-web"] }',
+      '{ "type": "exec", "command": ["/nonexistent/check-web"] }',
+      '{ "type": "exec", "command": ["/etc/passwd"] }',
+    ].map((check): [string, string, string[]] => [
+      `a check that cannot pass: ${check}`,
+      alone.replace('"interface"', `"check": ${check}, "interface"`),
+      ["gossip.join", "vips[0].check"],
+    ]),
   ])("%s", (_, text, expected) => {
     const plain = warned(text, false);
     expect(warned(text, true).filter((path) => !plain.includes(path))).toEqual(expected);

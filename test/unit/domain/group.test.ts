@@ -237,6 +237,28 @@ describe("the group, whole", () => {
     for (const host of world.hosts) expect(host.group.alarms().join()).toContain("drift");
   });
 
+  it.each([..."abc"])(
+    "where %s alone calls the group otherwise, each VIP has one voice, and whoever gave way says why",
+    (name) => {
+      const world = cluster("abc");
+      world.run(8000);
+      const misnaming = world.hosts.find((host) => host.options.name === name)!;
+      const settings = (group: GroupSpec) => ({ weight: 1, labels: {}, groups: [group] });
+      misnaming.turn({ kind: "reconfigure", settings: settings(spec({ name: "pool" })) });
+      // Both announce before they know: they meet, exchange state, and one gives way.
+      world.run(8000, twoVoices(world, 1500));
+      expectOneVoiceEach(world);
+      expect(world.hosts.flatMap((host) => host.group.alarms()).join()).toContain("drift");
+      const before = owners(world);
+      world.run(30_000, twoVoices(world, 1));
+      expect(owners(world)).toEqual(before);
+      misnaming.turn({ kind: "reconfigure", settings: settings(spec()) });
+      world.run(15_000);
+      expectOneVoiceEach(world);
+      expect(world.hosts.map((host) => host.group.alarms())).toEqual([[], [], []]);
+    },
+  );
+
   it("a stranger that answers for a VIP keeps everybody from claiming it", () => {
     const world = new World();
     world.strangers.set(ADDRESSES[0]!, ["66:66:66:66:66:66"]);

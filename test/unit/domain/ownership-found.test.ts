@@ -23,6 +23,7 @@ function world(self = "a") {
     macOf: (member) => MACS.get(member) ?? null,
     missing: () => [...states.values()].includes("dead"),
     drifted: () => false,
+    carries: () => true,
     linkUp: () => true,
     canCarry: () => true,
     refuses: () => false,

@@ -65,6 +65,9 @@ class World implements View {
   drifted() {
     return this.drift;
   }
+  carries() {
+    return true;
+  }
   readonly down = new Set<string>();
   canCarry(name: string) {
     return !this.down.has(name);
