@@ -54,6 +54,5 @@ void packets();
 void decisions();
 void announcements();
 void filters();
-void floods();
 
 }  // namespace vipd::test

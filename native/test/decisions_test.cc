@@ -19,7 +19,7 @@ Frame frame_of(Kind kind, const Mac& from, const char* sender, const char* targe
   frame.sender_mac = from;
   frame.sender = ip(sender);
   frame.target = ip(target);
-  frame.has_option = kind == Kind::kNeighborAdvert;
+  frame.has_option = kind == Kind::kNeighborAdvert || (kind == Kind::kNeighborSolicit && !frame.sender.is_v6_unspecified());
   return frame;
 }
 
@@ -86,6 +86,8 @@ void claims() {
         {"the heir of one address is a stranger for another", frame_of(Kind::kArpRequest, kHeir, "10.7.0.101", "10.7.0.101"), true, false},
         {"a probe claims nothing", frame_of(Kind::kArpRequest, kHeir, "0.0.0.0", "10.7.0.100"), false, false},
         {"a DAD question claims nothing", frame_of(Kind::kNeighborSolicit, kHeir, "::", "fd07::100"), false, false},
+        {"an NS with the VIP as source claims", frame_of(Kind::kNeighborSolicit, kStranger, "fd07::100", "fd07::3"), true, false},
+        {"the owner's own NS claims nothing", frame_of(Kind::kNeighborSolicit, kSecondNic, "fd07::100", "fd07::3"), false, false},
         {"our own second NIC claims nothing", frame_of(Kind::kArpRequest, kSecondNic, "10.7.0.100", "10.7.0.100"), false, false},
         {"an address that nobody watches is nobody's business", frame_of(Kind::kArpReply, kStranger, "10.7.0.3", "10.7.0.3"), false, false}}) {
     const Decision decision = decide(c.frame, table_of(), {kOwn, &kOurs}, true);

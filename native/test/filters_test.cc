@@ -54,6 +54,10 @@ void filters() {
   check("a solicitation of another's does not", run_filter(ndp, other.bytes.data(), other.size) == 0);
   const NdpFrame same_tail = build_ns(ip("fd08::100"), ip("fe80::9"), mac("02:00:00:00:00:09"));
   check("a solicitation of the same tail under another prefix does not", run_filter(ndp, same_tail.bytes.data(), same_tail.size) == 0);
+  const NdpFrame by_vip = build_ns(ip("fd07::3"), ip("fd07::100"), mac("02:00:00:00:00:09"));
+  check("a solicitation of another's by one of ours passes", run_filter(ndp, by_vip.bytes.data(), by_vip.size) != 0);
+  const NdpFrame by_tail = build_ns(ip("fd07::3"), ip("fd08::100"), mac("02:00:00:00:00:09"));
+  check("by the same tail under another prefix it does not", run_filter(ndp, by_tail.bytes.data(), by_tail.size) == 0);
   NdpFrame hidden = ns;
   hidden.bytes[20] = 0;
   check("one behind a hop-by-hop header does not", run_filter(ndp, hidden.bytes.data(), hidden.size) == 0);
@@ -69,7 +73,8 @@ void filters() {
   all = true;
   for (const Ip& one : scattered) {
     const NdpFrame frame = build_ns(one, ip("fe80::9"), mac("02:00:00:00:00:09"));
-    all = all && run_filter(wide, frame.bytes.data(), frame.size) != 0;
+    const NdpFrame claim = build_ns(ip("fe80::9"), one, mac("02:00:00:00:00:09"));
+    all = all && run_filter(wide, frame.bytes.data(), frame.size) != 0 && run_filter(wide, claim.bytes.data(), claim.size) != 0;
   }
   check("and each of them passes, too", all);
 }

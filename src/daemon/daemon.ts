@@ -4,7 +4,6 @@
  */
 
 import { randomBytes, randomInt } from "node:crypto";
-import { setTimeout as wait } from "node:timers/promises";
 import { createAddressHolder } from "../adapters/address-holder.js";
 import { createAlarm, createClock } from "../adapters/clock.js";
 import { MemberlistTransport, transportPacketBudget } from "../adapters/gossip-transport.js";
@@ -32,6 +31,7 @@ import type {
 import { decodeFacts, encodeFacts, measure } from "../wire/index.js";
 import { Configuration } from "./configuration.js";
 import { controlHandlers, type ReloadOutcome } from "./control.js";
+import { dropWithin } from "./drop.js";
 import { Engine, reasonOf } from "./engine.js";
 import { createFeed } from "./feed.js";
 import { Memory } from "./memory.js";
@@ -309,14 +309,13 @@ export class Daemon {
   /** Silent first, then off lo, for a bounded time: what is left then runs out with its lifetime, or is swept by the unit. */
   async #dropHeld(): Promise<void> {
     this.#responder.lease(Number.NEGATIVE_INFINITY);
-    const stopped = new AbortController();
-    const late = wait(DROP_MAX_MS, true, { signal: stopped.signal }).catch(() => false);
     // Ends after the removals that were asked for before, too; the responder's stop cancels what is left.
-    const dropped = this.#holder.drop(this.#holder.held()).then(() => false);
-    this.#leftOnLo = await Promise.race([dropped, late]).finally(() => stopped.abort());
-    dropped.catch(() => {});
+    const reason = await dropWithin(this.#holder.drop(this.#holder.held()), DROP_MAX_MS);
+    if (reason === null) return;
+    // The kernel would answer for what is left, were strict ARP undone.
+    this.#leftOnLo = true;
     const text = "some VIPs are left on lo: they run out within a minute; strict ARP stays until `vipd sweep`";
-    if (this.#leftOnLo) this.#log.write("warn", "vip.drop-cut", { afterMs: DROP_MAX_MS }, text);
+    this.#log.write("warn", "vip.drop-cut", { reason }, text);
   }
 
   /** Fed while the control plane turns; a loop that is stuck, or a group that is not driven, starves it. */

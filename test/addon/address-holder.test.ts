@@ -104,6 +104,22 @@ describe("the address holder", () => {
     expect(shown().match(/fd08::/g)).toHaveLength(1);
   });
 
+  it("a stop does not wait for the removal of thousands: what is left is told, and a later sweep's", async () => {
+    const host = await lab.host(1);
+    const many = Array.from({ length: 1500 }, (_, i) => `fd08::${(i + 1).toString(16)}`);
+    await host.call("hold", many);
+    const dropped = host.call("drop", many).then(
+      () => "done",
+      (error: Error) => error.message,
+    );
+    await host.call("stop");
+    expect(await dropped).toMatch(/^ECANCELED/);
+    const left = shown().match(/fd08::/g)?.length ?? 0;
+    expect(left).toBeGreaterThan(0);
+    const after = await lab.host(1);
+    expect(await after.call("sweep")).toHaveLength(left);
+  });
+
   it("holds ten thousand addresses", async () => {
     const host = await lab.host(1);
     const many = Array.from({ length: 5000 }, (_, i) => `10.8.${i >> 8}.${i & 255}`);

@@ -9,7 +9,7 @@ bool is_ours(const Mac& mac, const Entry& entry, const Self& self) {
   return self.interface_mac == mac || (self.own_macs != nullptr && self.own_macs->count(mac) != 0);
 }
 
-/** The address that a frame claims by its sender fields, if any (RFC 5227, 2.4; RFC 4861, 7.2.5). */
+/** The address that a frame claims by its sender fields, if any (RFC 5227, 2.4; RFC 4861, 7.2.3 and 7.2.5). */
 const Ip* claimed_address(const Frame& frame) {
   switch (frame.kind) {
     case Kind::kArpRequest:
@@ -19,7 +19,8 @@ const Ip* claimed_address(const Frame& frame) {
       // Without the option it names no MAC; it is a NUD answer that confirms what the asker knew.
       return frame.has_option ? &frame.target : nullptr;
     case Kind::kNeighborSolicit:
-      return nullptr;
+      // Whoever hears it takes the option's MAC for the source's. A DAD question names no source, and claims nothing yet.
+      return frame.has_option ? &frame.sender : nullptr;
   }
   return nullptr;
 }

@@ -75,19 +75,19 @@ void emit_search(Filter& out, const std::vector<uint32_t>& points, size_t low, s
   emit_search(out, points, middle + 1, high, exits);
 }
 
-/** Goes on behind if the word at `offset` is one of `values`, else rejects; where they are too many to be told apart, goes on. */
-void emit_one_of(Filter& out, uint32_t offset, const std::set<uint32_t>& values) {
+/** Goes on behind if the word at `offset` is one of `values`, else to an exit; where they are too many to be told apart, goes on. */
+void emit_one_of(Filter& out, uint32_t offset, const std::set<uint32_t>& values, std::vector<size_t>& exits) {
   if (values.size() > kPrefixWordsMax) return;
   out.push_back(statement(BPF_LD | BPF_W | BPF_ABS, offset));
   auto left = static_cast<uint8_t>(values.size());
-  // A hit jumps over the comparisons left and the rejection.
+  // A hit jumps over the comparisons left and the exit.
   for (const uint32_t value : values) out.push_back({BPF_JMP | BPF_JEQ | BPF_K, left--, 0, value});
-  out.push_back(statement(BPF_RET | BPF_K, 0));
+  exits.push_back(out.size());
+  out.push_back(statement(BPF_JMP | BPF_JA, 0));
 }
 
-/** Accepts if the word at `offset` is in the set, else goes on behind. */
-void emit_member(Filter& out, uint32_t offset, const std::vector<uint32_t>& points) {
-  std::vector<size_t> exits;
+/** Accepts if the word at `offset` is in the set, else goes on behind, where `exits` lead, too. */
+void emit_member(Filter& out, uint32_t offset, const std::vector<uint32_t>& points, std::vector<size_t> exits = {}) {
   out.push_back(statement(BPF_LD | BPF_W | BPF_ABS, offset));
   emit_search(out, points, 0, points.size(), exits);
   for (const size_t at : exits) out[at].k = static_cast<uint32_t>(out.size() - at - 1);
@@ -139,11 +139,13 @@ Filter ndp_filter(const std::vector<Ip>& addresses) {
     out.push_back({BPF_JMP | BPF_JEQ | BPF_K, 2, 0, 135});
     out.push_back({BPF_JMP | BPF_JEQ | BPF_K, 1, 0, 136});
     out.push_back(statement(BPF_RET | BPF_K, 0));
-    // The target: 8 bytes into the message. Its first three words, few where the VIPs share prefixes, keep ::1 of another
-    // prefix asleep; the last one is searched.
-    constexpr uint32_t target = 14 + 40 + 8;
-    for (uint32_t word = 0; word < 3; word++) emit_one_of(out, target + 4 * word, words_of(addresses, word));
-    emit_member(out, target + 12, points);
+    // The target, 8 bytes into the message, and the source, which an NS claims. The first three words, few where the VIPs share
+    // prefixes, keep ::1 of another prefix asleep; the last one is searched.
+    for (const uint32_t address : {14 + 40 + 8, 14 + 8}) {
+      std::vector<size_t> exits;
+      for (uint32_t word = 0; word < 3; word++) emit_one_of(out, address + 4 * word, words_of(addresses, word), exits);
+      emit_member(out, address + 12, points, std::move(exits));
+    }
   }
   out.push_back(statement(BPF_RET | BPF_K, 0));
   return out;

@@ -17,7 +17,7 @@ using Filter = std::vector<sock_filter>;
  * Empty list: nothing passes.
  */
 Filter arp_filter(const std::vector<Ip>& addresses);
-/** ICMPv6 NS and NA without extension headers, whose target ends like one of `addresses`. */
+/** ICMPv6 NS and NA without extension headers, whose target or source ends like one of `addresses`. */
 Filter ndp_filter(const std::vector<Ip>& addresses);
 
 }  // namespace vipd

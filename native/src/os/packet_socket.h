@@ -18,9 +18,12 @@ struct RingShape {
   static constexpr unsigned kBlockSize = 65536;
 };
 
-/** 1 and 2 MiB. ARP says all in its first 42 bytes; an NS may fill an Ethernet frame with options. */
-constexpr RingShape kArpRing{256, 4096};
-constexpr RingShape kNdpRing{2048, 1024};
+/**
+ * 2 and 8 MiB. ARP says all in its first 42 bytes; an NS may fill an Ethernet frame with options. The slots are many because the
+ * kernel takes questions in and we answer them in turns of some ms: under a flood a ring is what one turn leaves to the next.
+ */
+constexpr RingShape kArpRing{256, 8192};
+constexpr RingShape kNdpRing{2048, 4096};
 
 class PacketSocket final : public FrameSource {
  public:

@@ -32,8 +32,6 @@ void Port::detach() {
   ndp_key = 0;
   broadcast_ns.clear();
   drops_due_ns = kNever;
-  flood.reset();
-  gate.lift();
 }
 
 std::vector<Ip> Port::known() const {

@@ -6,9 +6,7 @@
 #include <memory>
 
 #include "decision/announcements.h"
-#include "decision/flood.h"
 #include "decision/table.h"
-#include "os/flood_gate.h"
 #include "os/link_monitor.h"
 #include "os/packet_socket.h"
 
@@ -62,11 +60,6 @@ struct Port {
   int64_t auto_announce_ns = 0;
   /** When to ask the kernel how many frames it dropped; kNever: no reason to. */
   int64_t drops_due_ns = kNever;
-  /** The window that ends then. */
-  int64_t drops_since_ns = 0;
-  uint64_t answered = 0;
-  Flood flood;
-  FloodGate gate;
   std::map<int, int64_t> trouble_ns;
 };
 

@@ -113,12 +113,11 @@ class Responder {
   void handle_frame(const Channel& channel, const ReceivedFrame& received, int64_t now_ns);
   void handle_claim(Port& port, const Frame& frame, const Claim& claim, int64_t now_ns);
   void answer(Port& port, const Frame& frame, const Mac& mac);
-  /** Sends the answers that wait, as far as the lease allows. Returns the time as last looked at. */
-  int64_t send_answers(Port& port, FrameSource& source);
+  /** Sends the answers that wait, as far as the lease allows. */
+  void send_answers(Port& port, FrameSource& source);
   void drop_answers_for(const Ip& address);
   void watch_drops(Port& port, int64_t now_ns);
-  void read_drops(Port& port, int64_t now_ns);
-  void limit_questions(Port& port, uint64_t per_second);
+  void read_drops(Port& port);
 
   // Time (responder_time.cc)
   void tick();

@@ -8,6 +8,14 @@
 #include "packets/ndp.h"
 
 namespace vipd {
+namespace {
+
+/** How long a queue that was long is watched before the kernel is asked what it had no room for. */
+constexpr int64_t kDropsWindowNs = 100'000'000;
+/** So many lost in a window are a flood, which is told; fewer are a crowd, which passes. */
+constexpr uint64_t kFloodMin = 2000;
+
+}  // namespace
 
 void Responder::handle_frames(const Channel& channel) {
   // ENETDOWN, ENODEV: the link is down or going; rtnetlink tells it as an event. The socket lives on.
@@ -19,9 +27,7 @@ void Responder::handle_frames(const Channel& channel) {
   const uint64_t lapsed_before = counters_.count(Ignore::kLeaseLapsed);
   for (const ReceivedFrame& received : received_) {
     handle_frame(channel, received, now);
-    if (answers_count_ < answers_.size()) continue;
-    // Under a flood one batch may take longer than a window.
-    if (const int64_t at = send_answers(port, *channel.source); at >= port.drops_due_ns) read_drops(port, at);
+    if (answers_count_ == answers_.size()) send_answers(port, *channel.source);
   }
   send_answers(port, *channel.source);
   channel.source->release();
@@ -96,11 +102,10 @@ void Responder::answer(Port& port, const Frame& frame, const Mac& mac) {
   }
 }
 
-int64_t Responder::send_answers(Port& port, FrameSource& source) {
-  int64_t now = 0;
+void Responder::send_answers(Port& port, FrameSource& source) {
   for (size_t next = 0; next < answers_count_;) {
     // Law 2: the process may have been frozen since the batch came in; nothing but the system call follows this look.
-    now = boot_ns();
+    const int64_t now = boot_ns();
     const size_t left = answers_count_ - next;
     if (!lease_.alive(now)) {
       counters_.ignore(Ignore::kLeaseLapsed, left);
@@ -117,11 +122,9 @@ int64_t Responder::send_answers(Port& port, FrameSource& source) {
     }
     const auto gone = static_cast<size_t>(std::max(sent, 1));
     counters_.replies.fetch_add(gone, std::memory_order_relaxed);
-    port.answered += gone;
     next += gone;
   }
   answers_count_ = 0;
-  return now;
 }
 
 void Responder::drop_answers_for(const Ip& address) {
@@ -133,46 +136,17 @@ void Responder::drop_answers_for(const Ip& address) {
 }
 
 void Responder::watch_drops(Port& port, int64_t now_ns) {
-  port.drops_since_ns = now_ns;
-  port.drops_due_ns = now_ns + Flood::kWindowNs;
-  port.answered = 0;
+  port.drops_due_ns = now_ns + kDropsWindowNs;
   rearm(now_ns);
 }
 
-void Responder::read_drops(Port& port, int64_t now_ns) {
+void Responder::read_drops(Port& port) {
   port.drops_due_ns = kNever;
   if (!port.attached()) return;
   const uint64_t lost = port.arp->take_drops() + port.ndp->take_drops();
-  const uint64_t limited = port.gate.take_dropped();
   counters_.frames_dropped += lost;
-  counters_.ignore(Ignore::kFloodLimited, limited);
-  const uint64_t before = port.flood.limit();
-  const uint64_t limit = port.flood.after({now_ns - port.drops_since_ns, port.answered, lost, limited});
-  if (limit != before) limit_questions(port, limit);
-  if (port.flood.limit() != 0) watch_drops(port, boot_ns());
-}
-
-void Responder::limit_questions(Port& port, uint64_t per_second) {
-  if (per_second == 0) {
-    port.gate.lift();
-    return;
-  }
-  std::vector<Ip> owned;
-  for (const auto& [ip, entry] : port.table.entries()) {
-    if (entry.hold == Hold::kOwned) owned.push_back(ip);
-  }
-  // Nobody would be limited: what is watched only is not answered anyway.
-  if (owned.empty()) {
-    port.flood.reset();
-    port.gate.lift();
-    return;
-  }
-  const int error = port.gate.set(port.name, owned, per_second);
-  if (error != 0) port.flood.reset();
-  trouble(port, "", error != 0 ? error : ENOBUFS,
-          error != 0 ? "more questions than can be answered, and nf_tables set no limit"
-                     : "more questions than can be answered: " + std::to_string(per_second) +
-                           " a second are let in, by an nftables table of this process, until it is over");
+  if (lost < kFloodMin) return;
+  trouble(port, "", ENOBUFS, "more questions than can be answered: " + std::to_string(lost) + " were lost within a tenth of a second");
 }
 
 }  // namespace vipd

@@ -41,7 +41,6 @@ const char* ignore_name(Ignore reason) {
     case Ignore::kNoMac: return "no-mac";
     case Ignore::kSendFailed: return "send-failed";
     case Ignore::kClaimRateLimited: return "claim-rate-limited";
-    case Ignore::kFloodLimited: return "flood-limited";
     case Ignore::kCount: break;
   }
   return "unknown";

@@ -46,7 +46,6 @@ enum class Ignore : uint8_t {
   kNoMac,
   kSendFailed,
   kClaimRateLimited,
-  kFloodLimited,
   kCount,
 };
 
