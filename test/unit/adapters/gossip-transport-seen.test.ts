@@ -19,4 +19,20 @@ describe("the nonces that were seen", () => {
       expect(seen.size).toBeLessThanOrEqual(200);
     }
   });
+
+  it("each is told from all others, random and chosen ones, up to 48 bits", () => {
+    const seen = new SeenNonces(1000);
+    const known = new Set<number>();
+    for (let i = 0; i < 1000; i++) {
+      const nonce = i % 2 === 0 ? i * 2 ** 16 : Math.floor(Math.random() * 2 ** 48);
+      seen.add(nonce);
+      seen.add(nonce);
+      known.add(nonce);
+    }
+    expect(seen.size).toBe(known.size);
+    for (const nonce of known) {
+      expect(seen.has(nonce)).toBe(true);
+      expect(seen.has(nonce + 1)).toBe(known.has(nonce + 1));
+    }
+  });
 });
