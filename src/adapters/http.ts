@@ -105,7 +105,7 @@ class HttpSide implements Http {
     this.#unixStreams = this.#streams();
     this.#tcp = this.#server((request, response) => {
       // More than one is an error of its own (RFC 9112, section 3.2); Node would take the first.
-      const hosts = request.headersDistinct.host ?? [];
+      const hosts = hostsOf(request);
       if (hosts.length < 2 && isHostAllowed(hosts[0], names)) {
         return this.#read(request, response, this.#tcpStreams);
       }
@@ -306,8 +306,19 @@ const CLIENT_ERRORS: Readonly<Record<string, string>> = {
   ERR_HTTP_REQUEST_TIMEOUT: "408 Request Timeout",
 };
 
+/**
+ * The absolute form, `GET http://HOST/path`, as it is sent to proxies: a server takes it, too, and HOST for the Host (RFC 9112,
+ * section 3.2.2).
+ */
+const ABSOLUTE = /^http:\/\/([^/?#]*)/i;
+
+function hostsOf(request: IncomingMessage): readonly string[] {
+  const named = ABSOLUTE.exec(request.url ?? "")?.[1];
+  return named === undefined ? (request.headersDistinct.host ?? []) : [named];
+}
+
 function pathOf(request: IncomingMessage): string {
-  return (request.url ?? "").split("?", 1)[0]!;
+  return (request.url ?? "").replace(ABSOLUTE, "").split("?", 1)[0] || "/";
 }
 
 function parameterOf(request: IncomingMessage, name: string): string | undefined {

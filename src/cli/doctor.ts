@@ -50,7 +50,7 @@ async function doctor(options: CommonOptions): Promise<void> {
   const { bySeverity, judgeAll } = await import("./doctor/judge.js");
   // What the file says of VIPs and interfaces is judged again below, with remedies.
   const odd = loaded.warnings.filter((one) => !one.path.startsWith("vips[")).map((one) => asFinding(one, "warning"));
-  const findings = bySeverity([...judgeAll(await gatherFacts(loaded.config)), ...odd]);
+  const findings = bySeverity([...judgeAll(await gatherFacts(loaded.config, options.config)), ...odd]);
   const fixed = options.fix ? findings.filter(fix) : [];
   const left = findings.filter((one) => !fixed.includes(one));
   process.exitCode = exitCodeOf(left);

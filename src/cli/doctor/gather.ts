@@ -16,6 +16,7 @@ import { findUnit } from "../unit-file.js";
 import { legacyItems } from "./iptables.js";
 import { parseNeighbourTable } from "./neighbour-table.js";
 import { askPeers, connects } from "./peers.js";
+import { readService } from "./service.js";
 import type { HostFacts, NeighbourTable } from "./types.js";
 
 const PROGRAM_MS = 4000;
@@ -34,7 +35,7 @@ const NETWORK_FOLDERS = [
   "/run/NetworkManager/system-connections",
 ];
 
-export async function gatherFacts(config: Config): Promise<HostFacts> {
+export async function gatherFacts(config: Config, configFile: string): Promise<HostFacts> {
   const links = hostInterfaces();
   const interfaces = placesOf(config, links);
   const status = await askStatus(config.status.socket);
@@ -42,18 +43,22 @@ export async function gatherFacts(config: Config): Promise<HostFacts> {
   const owned = status.ok ? status.status.vips.filter((vip) => vip.state === "owned" || vip.state === "releasing") : [];
   const usable = [...new Set([...interfaces.values()].flat())].filter((name) => isUsable(links, name));
   const hostOfMac = new Map(members.flatMap((member) => member.macs.map(({ mac }) => [mac, member.name] as const)));
-  const [answers, peers, nft, legacy, vrrp] = await Promise.all([
+  const files = [configFile, ...(config.gossip.keyFile === null ? [] : [config.gossip.keyFile])];
+  const [answers, peers, nft, legacy, vrrp, service] = await Promise.all([
     askWire(config, interfaces, usable),
     askPeers(config, links),
     readNft(),
     readLegacy(),
     listenForVrrp(usable),
+    readService(files),
   ]);
   return {
     config,
     nodeVersion: process.version,
     capabilities: capabilities(),
     realTimeUnit: findUnit()?.realTime ?? null,
+    service,
+    withoutArp: links.map(({ name }) => name).filter(isWithoutArp),
     links,
     interfaces: [...new Set([...interfaces.values()].flat())],
     sysctls: readSysctls(links.map((link) => link.name)),
@@ -157,6 +162,11 @@ function readSysctls(interfaces: readonly string[]): Map<string, number> {
     if (text !== null) found.set(key, Number.parseInt(text, 10));
   }
   return found;
+}
+
+/** IFF_NOARP of netdevice(7). */
+function isWithoutArp(name: string): boolean {
+  return (Number.parseInt(readText(`/sys/class/net/${name}/flags`) ?? "0", 16) & 0x80) !== 0;
 }
 
 function neighbourTable(family: 4 | 6): NeighbourTable | null {

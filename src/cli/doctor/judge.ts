@@ -5,6 +5,7 @@
 import { familyOf } from "../../domain/address.js";
 import { judgeFirewall, judgeNeighbours, judgePeers } from "./judge-network.js";
 import { judgeNeighbourTables } from "./neighbour-table.js";
+import { judgeService } from "./service.js";
 import type { Finding, HostFacts } from "./types.js";
 
 const ORDER = ["error", "warning", "info"] as const;
@@ -16,6 +17,7 @@ export function judgeAll(facts: HostFacts): readonly Finding[] {
   const judges = [
     judgeNode,
     judgeCapabilities,
+    judgeService,
     judgeInterfaces,
     judgeStrictArp,
     judgeSysctls,
@@ -61,7 +63,7 @@ export function judgeCapabilities({ capabilities }: HostFacts): Finding[] {
   return [{ severity: "error", name: "capabilities", seen, remedy }];
 }
 
-export function judgeInterfaces({ interfaces, links, config }: HostFacts): Finding[] {
+export function judgeInterfaces({ interfaces, links, withoutArp, config }: HostFacts): Finding[] {
   const found: Finding[] = [];
   for (const name of interfaces) {
     const link = links.find((one) => one.name === name);
@@ -77,6 +79,8 @@ export function judgeInterfaces({ interfaces, links, config }: HostFacts): Findi
       error("interface-member", `${name} is a member of the ${link.masterKind} ${link.masterName}`, remedy);
     } else if (!link.ethernet) error("interface-kind", `${name} is no Ethernet interface`, "name another interface");
     else if (!link.up) error("interface-down", `${name} is down`, `ip link set ${name} up`);
+    else if (withoutArp.includes(name))
+      error("no-arp", `ARP is switched off on ${name}: nobody finds it, nor it anybody`, `ip link set ${name} arp on`);
     else if (!link.carrier) {
       error(
         "no-carrier",

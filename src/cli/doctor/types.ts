@@ -40,6 +40,14 @@ export interface Peer {
   readonly udpFull: boolean;
 }
 
+export interface Service {
+  /** As `systemctl is-active` and `is-enabled` say it; "" where they say nothing. */
+  readonly active: string;
+  readonly enabled: string;
+  /** Files of the configuration that its user may not read. */
+  readonly unreadable: readonly string[];
+}
+
 export interface NeighbourTable {
   readonly family: 4 | 6;
   readonly entries: number;
@@ -55,6 +63,10 @@ export interface HostFacts {
   /** This process's effective capabilities: CapEff of /proc/self/status. */
   readonly capabilities: bigint;
   readonly realTimeUnit: boolean | null;
+  /** null: there is no unit. */
+  readonly service: Service | null;
+  /** Interfaces on which ARP is switched off. */
+  readonly withoutArp: readonly string[];
   readonly links: readonly Link[];
   /** Interfaces of the VIPs, placed. */
   readonly interfaces: readonly string[];

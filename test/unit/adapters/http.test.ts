@@ -290,14 +290,19 @@ describe("junk over TCP", () => {
     ["headers beyond 8 KiB", `GET / HTTP/1.1\r\nHost: 1.1.1.1\r\nX: ${"x".repeat(9000)}\r\n\r\n`, /^HTTP\/1.1 431 /],
     ["no Host in HTTP/1.1", "GET /status HTTP/1.1\r\nConnection: close\r\n\r\n", /^HTTP\/1.1 400 /],
     [
-      "an absolute URL",
-      "GET http://evil/status HTTP/1.1\r\nHost: 1.1.1.1\r\nConnection: close\r\n\r\n",
-      /^HTTP\/1.1 404 /,
-    ],
-    [
       "a request inside of a request",
       "POST / HTTP/1.1\r\nHost: 1.1.1.1\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
       /^HTTP\/1.1 400 /,
+    ],
+    [
+      "the absolute form",
+      "GET http://1.1.1.1/healthz HTTP/1.1\r\nHost: evil\r\nConnection: close\r\n\r\n",
+      /^HTTP\/1.1 200 /,
+    ],
+    [
+      "the absolute form of a rebound name",
+      "GET http://evil/healthz HTTP/1.1\r\nHost: 1.1.1.1\r\nConnection: close\r\n\r\n",
+      /^HTTP\/1.1 421 /,
     ],
     [
       "two Hosts of which one is good",
