@@ -29,7 +29,7 @@ export function addressToBytes(address: string): Uint8Array {
 
 /** Canonical text of 4 or 16 bytes. A v4-mapped address of 16 bytes gives dotted IPv4, as Go's net.IP prints it. */
 export function bytesToAddress(bytes: Uint8Array): string {
-  if (bytes.length === 4) return bytes.join(".");
+  if (bytes.length === 4) return `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}`;
   if (bytes.length !== 16) throw new RangeError(`an address has 4 or 16 bytes, not ${bytes.length}`);
   return isV4Mapped(bytes) ? bytes.subarray(12).join(".") : formatIpv6(bytes);
 }

@@ -115,6 +115,7 @@ export class Lease {
 
   /** Why this host should make itself ineligible, or "". */
   unsteady(now: Millis): string {
+    if (this.#recent.length === 0) return "";
     this.#recent = this.#recent.filter((at) => now - at < this.#windowMs);
     if (this.#recent.length < LAPSES_MAX) return "";
     return `${UNSTEADY} (or held dead and unanswered) ${this.#recent.length} times within ${this.#windowMs / 1000} s`;

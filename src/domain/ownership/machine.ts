@@ -21,6 +21,7 @@ const HOLD_FAILED_PAUSE_MS = 10_000;
 const SUSPECTS_MAX = 1024;
 
 const NONE_REFUSED: ReadonlyMap<string, readonly string[]> = new Map();
+const NO_KEYS: readonly Key[] = [];
 
 export interface OwnershipOptions {
   readonly view: View;
@@ -255,7 +256,7 @@ export class Ownership {
     this.#due(key, timer.purpose, now);
   }
 
-  flush(): OwnershipOutput[] {
+  flush(): readonly OwnershipOutput[] {
     this.#ctx.questions.flush();
     return this.#ctx.out.flush();
   }
@@ -273,10 +274,12 @@ export class Ownership {
   }
 
   /** Keys whose state, election or configuration changed since this was asked last; those that are configured no more, too. */
-  takeChanged(): Key[] {
-    const changed = [...this.#ctx.changed];
-    this.#ctx.changed.clear();
-    return changed;
+  takeChanged(): readonly Key[] {
+    const { changed } = this.#ctx;
+    if (changed.size === 0) return NO_KEYS;
+    const taken = [...changed];
+    changed.clear();
+    return taken;
   }
 
   views(): KeyView[] {

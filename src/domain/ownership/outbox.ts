@@ -6,6 +6,8 @@
 import type { Millis } from "../messages.js";
 import type { At, KeyTimer, OwnershipEvent, OwnershipOutput, OwnIntentValue } from "./types.js";
 
+const NOTHING: readonly OwnershipOutput[] = [];
+
 interface Announcement {
   readonly interface: string;
   readonly roundsMs: readonly number[];
@@ -77,7 +79,9 @@ export class Outbox {
     this.#rest.push({ kind: "event", event });
   }
 
-  flush(): OwnershipOutput[] {
+  flush(): readonly OwnershipOutput[] {
+    // At rest every turn ends here; to clear a map means to allocate it anew, even an empty one.
+    if (this.#empty) return NOTHING;
     const out: OwnershipOutput[] = [];
     if (this.#silence.size > 0) out.push({ kind: "silence", at: [...this.#silence.values()] });
     if (this.#drop.size > 0) out.push({ kind: "drop", addresses: [...this.#drop] });
@@ -98,6 +102,11 @@ export class Outbox {
     this.#exchange.clear();
     this.#rest = [];
     return out;
+  }
+
+  get #empty(): boolean {
+    const addresses = this.#silence.size + this.#drop.size + this.#hold.size + this.#own.size;
+    return addresses + this.#announce.size + this.#claimed.size + this.#exchange.size + this.#rest.length === 0;
   }
 }
 

@@ -117,6 +117,7 @@ export class Questions {
 
   /** Asks what single keys wanted to know in this turn. */
   flush(): void {
+    if (this.#batch.size === 0) return;
     for (const question of this.#batch.values()) {
       this.#out.ask(question.id, this.#usable(question.interfaces), question.addresses, this.#options.askTimeoutMs);
     }

@@ -16,8 +16,8 @@ export interface Question {
   readonly endpoint: Endpoint;
   readonly sentAt: Millis;
   readonly expiresAt: Millis;
-  /** Endpoints of those who ask on our behalf. */
-  readonly helpers: Set<string>;
+  /** Endpoints of those who ask on our behalf; see `Questions.helper`. */
+  helpers: ReadonlySet<string>;
   /** A relay's principal. */
   readonly principal: { readonly to: Endpoint; readonly seqNo: number; readonly nack: boolean } | null;
   answered: boolean;
@@ -36,6 +36,9 @@ export function askedAfter(seqNo: number, that: number): boolean {
   const ahead = (seqNo - that) >>> 0;
   return ahead > 0 && ahead <= AHEAD_MAX;
 }
+
+/** Most questions are answered by whom we asked. */
+const NO_HELPERS: ReadonlySet<string> = new Set();
 
 /** Their timers judge and close them. */
 const TIMED: ReadonlySet<Purpose> = new Set(["probe", "relay"]);
@@ -84,7 +87,7 @@ export class Questions {
       endpoint: of.endpoint,
       sentAt: now,
       expiresAt: of.expiresAt,
-      helpers: new Set(),
+      helpers: NO_HELPERS,
       principal: of.principal ?? null,
       answered: false,
       nacksExpected: 0,
@@ -111,7 +114,7 @@ export class Questions {
   }
 
   helper(question: Question, endpoint: Endpoint): void {
-    question.helpers.add(formatEndpoint(endpoint));
+    question.helpers = new Set(question.helpers).add(formatEndpoint(endpoint));
   }
 
   /**

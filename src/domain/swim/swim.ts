@@ -196,8 +196,10 @@ export class Swim {
       touched.clear();
       this.#reconnects.look();
     }
-    for (const name of doubted) if (!leaving) this.#roundRobin.doubt(name);
-    doubted.clear();
+    if (doubted.size > 0) {
+      for (const name of doubted) if (!leaving) this.#roundRobin.doubt(name);
+      doubted.clear();
+    }
     if (!this.#started) return;
     this.#gossip.settle();
     this.#reconnects.settle();

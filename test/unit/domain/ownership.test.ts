@@ -80,7 +80,7 @@ class World implements View {
     return this;
   }
   take(kind?: OwnershipOutput["kind"]): OwnershipOutput[] {
-    this.#out = this.machine.flush();
+    this.#out = [...this.machine.flush()];
     return kind === undefined ? this.#out : this.#out.filter((o) => o.kind === kind);
   }
   kinds(): string[] {
