@@ -75,6 +75,13 @@ describe("verify from a machine without vipd", () => {
         expect.stringMatching(/^VIPD UNKNOWN: .*off-link.*subnet/),
       ]);
     }
+    const notOurs = await verify(V4, "--source", "10.77.0.77");
+    expect([notOurs.code, notOurs.stdout]).toEqual([
+      3,
+      "VIPD UNKNOWN: --source 10.77.0.77 is no address of this host\n",
+    ]);
+    const host = await verify("10.77.0.12", "--status", URL);
+    expect([host.code, host.stdout]).toEqual([3, expect.stringMatching(/^VIPD UNKNOWN: .* is no VIP of this group/)]);
     expect((await verify(V4, "--status", "http://10.77.0.12:1")).stdout).toMatch(/^VIPD UNKNOWN: .*ECONNREFUSED/);
   });
 
