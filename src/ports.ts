@@ -26,7 +26,7 @@ export interface Alarm {
 export interface GossipTransport {
   /** UDP and TCP are bound and live when it resolves. Throws with the address and errno when the port is taken. */
   start(handlers: GossipHandlers): Promise<void>;
-  /** Hands over the datagrams that have arrived by now, without waiting for the loop's next round. */
+  /** Hands over the datagrams that have arrived by now, a bounded number, without waiting for the loop's next round. */
   receive(): void;
   /** Encodes, seals, sends one datagram. Errors are counted, never thrown (the network is the network). */
   send(to: Endpoint, messages: readonly Message[]): void;
@@ -41,6 +41,8 @@ export interface GossipTransport {
 }
 
 export interface GossipHandlers {
+  /** What arrived together is handed over within one call of this, which calls `deliver` once, at once. */
+  together(deliver: () => void): void;
   datagram(from: Endpoint, messages: readonly Message[]): void;
   /** A peer opened a push/pull with `theirs`; returns our half, which is sent before theirs is merged. */
   exchange(from: Endpoint, theirs: PushPull): PushPull;

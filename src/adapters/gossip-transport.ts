@@ -21,11 +21,13 @@ import { TransportCounters } from "./gossip-transport-counters.js";
 import { type GateOptions, StrangerGate } from "./gossip-transport-gate.js";
 import { SeenNonces } from "./gossip-transport-seen.js";
 import { GossipStreams, STREAM_LIMITS, type StreamLimits } from "./gossip-transport-streams.js";
-import { bootTimeMs, DATAGRAM_SLOT_BYTES, newDatagrams, type RawDatagrams } from "./native.js";
+import { bootTimeMs, DATAGRAM_SLOT_BYTES, DATAGRAM_SLOTS, newDatagrams, type RawDatagrams } from "./native.js";
 
 /** Beyond it no IPv4 datagram exists. */
 const UDP_BYTES_MAX = 65_507;
 const SOURCES_MAX = 4096;
+/** So many full batches are taken in before what is due gets its turn: a flood must not keep it from that. */
+const BATCHES_MAX = 16;
 /** A random port is free for UDP, but perhaps not for TCP. */
 const RANDOM_PORT_TRIES = 10;
 
@@ -118,11 +120,13 @@ export class MemberlistTransport implements GossipTransport {
     const socket = newDatagrams((count, errors) => {
       // Errors of a bound socket (ENOMEM, ICMP's echoes) concern one datagram; the next may do well.
       for (let i = 0; i < errors; i++) this.#counters.drop("receive-failed", "udp");
-      // What comes before both sockets listen, or after the stop, is nobody's.
-      for (let i = 0; i < count && this.#socket === socket; i++) {
-        const bytes = memory.subarray(i * DATAGRAM_SLOT_BYTES, i * DATAGRAM_SLOT_BYTES + lengths[2 * i]!);
-        this.#receive(bytes, socket.sender(i), lengths[2 * i + 1]!, handlers);
-      }
+      handlers.together(() => {
+        // What comes before both sockets listen, or after the stop, is nobody's.
+        for (let i = 0; i < count && this.#socket === socket; i++) {
+          const bytes = memory.subarray(i * DATAGRAM_SLOT_BYTES, i * DATAGRAM_SLOT_BYTES + lengths[2 * i]!);
+          this.#receive(bytes, socket.sender(i), lengths[2 * i + 1]!, handlers);
+        }
+      });
     });
     const memory = Buffer.from(socket.memory());
     const lengths = new Uint32Array(socket.lengths());
@@ -134,7 +138,9 @@ export class MemberlistTransport implements GossipTransport {
   }
 
   receive(): void {
-    this.#socket?.receive();
+    for (let batches = 0; batches < BATCHES_MAX; batches++) {
+      if ((this.#socket?.receive() ?? 0) < DATAGRAM_SLOTS) return;
+    }
   }
 
   /** `bytes` are overwritten after the turn. */

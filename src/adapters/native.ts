@@ -128,7 +128,8 @@ export function executeWithoutCapabilities(): string {
   return addon.executeWithoutCapabilities();
 }
 
-/** UdpSocket::kSlotBytes. */
+/** UdpSocket::kBatch and kSlotBytes. */
+export const DATAGRAM_SLOTS = 32;
 export const DATAGRAM_SLOT_BYTES = 65_536;
 
 export function newDatagrams(onBatch: (count: number, errors: number) => void): RawDatagrams {

@@ -16,6 +16,7 @@ import type {
   Responder,
   ResponderEvent,
 } from "../ports.js";
+import { Outgoing } from "./outgoing.js";
 import { Timers } from "./timers.js";
 
 /** After a gap, the queue counts as drained when a round of the loop brought no datagram; bounded. */
@@ -41,7 +42,7 @@ export class Engine {
   readonly #parts: EngineParts;
   readonly #timers: Timers<GroupTimer>;
   readonly #alarm: Alarm;
-  /** Turns within turns, and those of one wake-up, set the alarm once. */
+  readonly #outgoing: Outgoing;
   #working = false;
   #datagrams = 0;
   /** By name, what was reported last. */
@@ -53,6 +54,12 @@ export class Engine {
   constructor(parts: EngineParts, options: GroupOptions) {
     this.#parts = parts;
     this.group = new Group(options, parts.clock.now());
+    const { measure, packetBudget } = options;
+    this.#outgoing = new Outgoing({
+      send: (to, messages) => parts.transport.send(to, messages),
+      measure,
+      packetBudget,
+    });
     this.#alarm = parts.createAlarm(() => this.#wokenUp());
     this.#timers = new Timers<GroupTimer>(
       {
@@ -68,10 +75,23 @@ export class Engine {
   /** What has arrived is handled before what is due: an answer that waits in the socket is no silence. */
   #wokenUp(): void {
     if (this.#stopped) return;
+    this.#together(() => {
+      this.#parts.transport.receive();
+      this.#timers.due();
+    });
+  }
+
+  /** Turns within this say to each host in one datagram what they say to it, and set the alarm once. */
+  #together(work: () => void): void {
+    if (this.#working) {
+      work();
+      return;
+    }
     this.#working = true;
-    this.#parts.transport.receive();
-    this.#timers.due();
+    work();
     this.#working = false;
+    this.#timers.settle();
+    this.#outgoing.flush();
   }
 
   /** When the group was last turned: the watchdog's sign of health. */
@@ -84,13 +104,15 @@ export class Engine {
     if (this.#stopped) return;
     const now = Math.max(this.#parts.clock.now(), notBefore);
     this.#lastTurnAt = now;
-    for (const output of this.group.handle(input, now)) this.#perform(output);
-    if (!this.#working) this.#timers.settle();
+    this.#together(() => {
+      for (const output of this.group.handle(input, now)) this.#perform(output);
+    });
   }
 
   /** Datagrams, exchanges and stream pings come in here. */
   gossipHandlers(): Parameters<GossipTransport["start"]>[0] {
     return {
+      together: (deliver) => this.#together(deliver),
       datagram: (from, messages) => {
         this.#datagrams += 1;
         this.turn({ kind: "datagram", from, messages });
@@ -127,10 +149,10 @@ export class Engine {
   }
 
   #perform(output: GroupOutput): void {
-    const { transport, responder, holder } = this.#parts;
+    const { responder, holder } = this.#parts;
     switch (output.kind) {
       case "send":
-        transport.send(output.to, output.messages);
+        this.#outgoing.add(output.to, output.messages);
         return;
       case "arm":
         this.#timers.arm(output.timer, output.at);

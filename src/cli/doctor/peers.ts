@@ -60,6 +60,7 @@ class Asker {
 
   start(): Promise<void> {
     return this.#transport.start({
+      together: (deliver) => deliver(),
       datagram: (_, messages) => {
         for (const message of messages) if (message.kind === "ack") this.#waiting.get(message.seqNo)?.();
       },

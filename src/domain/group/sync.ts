@@ -14,9 +14,18 @@ const TELL_MAX = 128;
 export const FETCH_GRACE_MS = 40;
 const FETCH_AGAIN_MS = 250;
 const FETCH_TRIES = 4;
-/** A view that differs for so long is not one that is just spreading. */
+/** Two views that stay as they are and differ for so long are not just spreading, nor do those that never come to rest. */
 const DIFFERS_MS = 400;
+const DIFFERS_MS_MAX = 3000;
 const EXCHANGE_AGAIN_MS = 1000;
+
+/** That a member's view is not ours. */
+interface Difference {
+  readonly firstAt: Millis;
+  readonly since: Millis;
+  readonly ours: number;
+  readonly theirs: number;
+}
 
 export interface SyncDeeds {
   swim(input: SwimInput): void;
@@ -27,7 +36,7 @@ export interface SyncDeeds {
 export class FactsSync {
   readonly #store: FactsStore;
   readonly #deeds: SyncDeeds;
-  readonly #differsSince = new Map<string, Millis>();
+  readonly #differences = new Map<string, Difference>();
   readonly #exchangedAt = new Map<string, Millis>();
 
   constructor(store: FactsStore, deeds: SyncDeeds) {
@@ -80,15 +89,22 @@ export class FactsSync {
       const body = { kind: "facts-request", names: [member.name] } as const;
       this.#deeds.swim({ kind: "tell", member: member.name, body });
     }
-    if (payload.viewDigest === ownViewDigest) {
-      this.#differsSince.delete(member.name);
-      return;
+    if (this.#differs(member.name, { ours: ownViewDigest, theirs: payload.viewDigest }, now))
+      this.#exchange(member, now);
+  }
+
+  /** True if the views have been different for too long; begins anew then. */
+  #differs(name: string, { ours, theirs }: Pick<Difference, "ours" | "theirs">, now: Millis): boolean {
+    if (ours === theirs) {
+      this.#differences.delete(name);
+      return false;
     }
-    const since = this.#differsSince.get(member.name) ?? now;
-    this.#differsSince.set(member.name, since);
-    if (now - since < DIFFERS_MS) return;
-    this.#differsSince.set(member.name, now);
-    this.#exchange(member, now);
+    const known = this.#differences.get(name) ?? { firstAt: now, since: now, ours, theirs };
+    const same = known.ours === ours && known.theirs === theirs;
+    const since = same ? known.since : now;
+    const long = now - since >= DIFFERS_MS || now - known.firstAt >= DIFFERS_MS_MAX;
+    this.#differences.set(name, long ? { firstAt: now, since: now, ours, theirs } : { ...known, since, ours, theirs });
+    return long;
   }
 
   /** State is to be exchanged with this member, not only facts heard: whoever was met through a foreign one has not had it. */
@@ -97,7 +113,7 @@ export class FactsSync {
   }
 
   forget(name: string): void {
-    this.#differsSince.delete(name);
+    this.#differences.delete(name);
     this.#exchangedAt.delete(name);
   }
 

@@ -13,6 +13,8 @@ interface Entry {
   sent: number;
 }
 
+/** Bytes of a compound's own head. */
+export const COMPOUND_BYTES = 2;
 /** Bytes that each part of a compound costs beyond itself. */
 export const PART_OVERHEAD_BYTES = 2;
 /** memberlist's count of parts is one byte. */

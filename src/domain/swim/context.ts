@@ -7,7 +7,8 @@ import type { Endpoint, Message, Millis } from "../messages.js";
 import { VIPD_VSN } from "../messages.js";
 import type { Profile } from "../profile.js";
 import { Awareness } from "./awareness.js";
-import { BroadcastQueue, PART_OVERHEAD_BYTES, PARTS_MAX, retransmits } from "./broadcasts.js";
+import { BroadcastQueue, COMPOUND_BYTES, PART_OVERHEAD_BYTES, PARTS_MAX, retransmits } from "./broadcasts.js";
+import { Lateness } from "./lateness.js";
 import { isForeign, isLive, type Member, MemberTable } from "./members.js";
 import type { MemberChange, SwimDrop, SwimEvent, SwimLimits, SwimOptions, SwimOutput, SwimTimer } from "./types.js";
 
@@ -15,9 +16,6 @@ export const LIMITS: SwimLimits = { members: 1024, broadcasts: 2048, pendingProb
 
 /** Above so many members the rest hears by gossip: what is said "straight to all" stays bounded. */
 export const STRAIGHT_MAX = 128;
-
-/** Bytes of the compound's own head. */
-const COMPOUND_BYTES = 2;
 
 export interface SwimCounters {
   pings: number;
@@ -40,6 +38,9 @@ export class Context {
   readonly table: MemberTable;
   readonly queue: BroadcastQueue;
   readonly awareness: Awareness;
+  readonly lateness: Lateness;
+  /** How long answers take on average, whoever gives them; null: nobody has answered yet. */
+  rttMs: number | null = null;
   readonly counters: SwimCounters = {
     pings: 0,
     indirectPings: 0,
@@ -71,6 +72,7 @@ export class Context {
     this.now = now;
     this.queue = new BroadcastQueue(this.limits.broadcasts);
     this.awareness = new Awareness(options.profile.awarenessMaxMultiplier);
+    this.lateness = new Lateness(options.profile.deadAfterMs);
     this.table = new MemberTable({
       name: options.name,
       address: options.address,
@@ -111,6 +113,11 @@ export class Context {
   drop(reason: SwimDrop): void {
     this.dropped.set(reason, (this.dropped.get(reason) ?? 0) + 1);
     this.event({ kind: "dropped", reason });
+  }
+
+  /** A period of the profile, longer by as much as this host is late: who is behind does less, not the same later. */
+  period(ms: Millis): Millis {
+    return ms + this.lateness.patienceMs(this.now);
   }
 
   // ------------------------------------------------------------ saying things
@@ -172,7 +179,9 @@ export class Context {
   #piggyback(to: Endpoint, room: number, parts: number): Message[] {
     if (this.queue.size === 0) return [];
     const target = this.table.at(to);
-    const times = retransmits(this.profile.retransmitMult, this.table.live);
+    const { live } = this.table;
+    // What is said straight to all needs gossip only for whom that did not reach.
+    const times = retransmits(this.profile.retransmitMult, live <= STRAIGHT_MAX ? 1 : live);
     // Serf's agents take type 8 for their own words: ours are not for them.
     return this.queue.take(room, parts, times, target === undefined || !isForeign(target));
   }

@@ -15,8 +15,14 @@ import { isForeign, isLive, type Member } from "./members.js";
 import type { Verdicts } from "./verdicts.js";
 
 const CONCURRENT_MAX = 8;
+/** With seeds that we do not know yet: each brings the whole group, so that the next one is probably known by then. */
+const INTRODUCTIONS_MAX = 2;
 /** Between two exchanges with one endpoint that were asked for by signs of trouble, not by the clock. */
 const SPACING_MS = 500;
+/** Whoever asks and is unknown for longer is dialled: the second time that it asks, mostly. */
+const STRANGER_MS = 150;
+/** Whoever has been silent for longer is a new stranger. */
+const STRANGER_GONE_MS = 10_000;
 /** A driver that never answers does not block the slot for ever. */
 const EXPIRY_MS = 10_000;
 const REMEMBERED_MAX = 2048;
@@ -28,6 +34,9 @@ export class Exchanges {
   readonly #verdicts: Verdicts;
   readonly #underWay = new Map<string, Millis>();
   readonly #askedAt = new Map<string, Millis>();
+  /** By endpoint, who asked while it was unknown. */
+  readonly #strangers = new Map<string, { readonly since: Millis; readonly lastAt: Millis }>();
+  #introducedAt: { readonly key: string; readonly at: Millis }[] = [];
   #round = 0;
 
   constructor(ctx: Context, verdicts: Verdicts) {
@@ -53,6 +62,36 @@ export class Exchanges {
     this.#ctx.counters.exchanges += 1;
     this.#ctx.output({ kind: "exchange", with: endpoint, join });
     return true;
+  }
+
+  /** With somebody unknown who answered us. Whoever is left out does so again soon, and exchanges that take long leave their places. */
+  introduce(endpoint: Endpoint): void {
+    const { now } = this.#ctx;
+    this.#introducedAt = this.#introducedAt.filter(({ key, at }) => this.#underWay.has(key) && now - at < SPACING_MS);
+    if (this.#introducedAt.length >= INTRODUCTIONS_MAX || !this.request(endpoint, true)) return;
+    this.#introducedAt.push({ key: formatEndpoint(endpoint), at: now });
+  }
+
+  /**
+   * Somebody unknown asks us: it dials us, too, or becomes known through others. Only where neither happens, or we are alone, we do:
+   * forty hosts that start at once need not all dial each other, from both ends.
+   */
+  introduceAsker(endpoint: Endpoint): void {
+    const { now, table } = this.#ctx;
+    if (table.live > 1 && now - this.#strangerSince(endpoint) < STRANGER_MS) return;
+    this.introduce(endpoint);
+  }
+
+  /** Since when it has been asking; forgotten where it paused, so that it is a new one then. */
+  #strangerSince(endpoint: Endpoint): Millis {
+    const { now } = this.#ctx;
+    const key = formatEndpoint(endpoint);
+    const known = this.#strangers.get(key);
+    const since = known === undefined || now - known.lastAt > STRANGER_GONE_MS ? now : known.since;
+    this.#strangers.delete(key);
+    this.#strangers.set(key, { since, lastAt: now });
+    if (this.#strangers.size > REMEMBERED_MAX) this.#strangers.delete(this.#strangers.keys().next().value!);
+    return since;
   }
 
   fired(round: number): void {

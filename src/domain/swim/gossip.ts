@@ -26,7 +26,7 @@ export class Gossip {
     if (gossipAtOnce) {
       this.#ctx.gossipAtOnce = false;
       this.#tick();
-      this.#arm(now + profile.gossipIntervalMs);
+      this.#arm(now + this.#ctx.period(profile.gossipIntervalMs));
     } else if (!this.#armed) {
       this.#arm(now + this.#ctx.random() * profile.gossipIntervalMs);
     }
@@ -40,7 +40,7 @@ export class Gossip {
       return;
     }
     this.#tick();
-    if (this.#ctx.queue.size > 0) this.#arm(this.#ctx.now + this.#ctx.profile.gossipIntervalMs);
+    if (this.#ctx.queue.size > 0) this.#arm(this.#ctx.now + this.#ctx.period(this.#ctx.profile.gossipIntervalMs));
   }
 
   leave(): void {

@@ -165,8 +165,8 @@ export class Inbox {
     }
     const member = table.get(name);
     if (member === undefined) {
-      // It knows us from a former life of ours.
-      this.#parts.exchanges.request(address, true);
+      // It knows us as a seed, or from a former life of ours.
+      this.#parts.exchanges.introduceAsker(address);
     } else if (!sameEndpoint(member.address, address)) {
       this.#pingedFromElsewhere(member, address);
     }
@@ -232,7 +232,8 @@ export class Inbox {
   #answeredDirectly(member: Member, sentAt: Millis, payload: AckPayload | null): void {
     const { table, now } = this.#ctx;
     const sampleMs = now - sentAt;
-    member.rttMs = member.rttMs === null ? sampleMs : member.rttMs + (sampleMs - member.rttMs) * RTT_GAIN;
+    member.rttMs = smoothed(member.rttMs, sampleMs);
+    this.#ctx.rttMs = smoothed(this.#ctx.rttMs, sampleMs);
     table.changed(member);
     if (payload?.kind !== "vipd") return;
     const current = member.meta.kind === "vipd" && member.meta.instance === payload.instance;
@@ -257,4 +258,8 @@ export class Inbox {
     this.#answered(member);
     if (question.purpose === "probe") this.#parts.roundRobin.answered(question);
   }
+}
+
+function smoothed(averageMs: number | null, sampleMs: number): number {
+  return averageMs === null ? sampleMs : averageMs + (sampleMs - averageMs) * RTT_GAIN;
 }

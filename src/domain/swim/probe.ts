@@ -174,7 +174,8 @@ export class RoundRobin {
     if (member.state === "suspect") {
       const { incarnation, name: node } = member;
       this.#verdicts.suspect({ kind: "suspect", incarnation, node, from: this.#ctx.self.name }, null);
-    } else if (member.lastHeardAt < question.sentAt) {
+    } else if (Math.max(member.lastHeardAt, member.assuredAt) < question.sentAt) {
+      // Whoever came back or refuted since was silent in what is over.
       this.#verdicts.accuse(member);
     }
   }

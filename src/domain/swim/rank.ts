@@ -1,11 +1,11 @@
 /**
- * Who watches whom: the top few of the living vipd members by rendezvous of (watched, watcher), alike on all hosts.
- * Purpose: keep our own rank for each member up to date in one pass a change, not a sort a member. Pure.
+ * Who watches whom: the top few of the living vipd members by rendezvous of the two names, alike on all hosts. A pair scores the same
+ * both ways, so that most who watch are watched by the same: one question serves both. Purpose: keep our own rank for each member up
+ * to date in one pass a change, not a sort a member. Pure.
  */
 import { finalize, hashText } from "../hash.js";
 
-const SEED_WATCHED = 0x77617463;
-const SEED_WATCHER = 0x65796573;
+const SEED = 0x77617463;
 
 interface Watched {
   readonly hash: number;
@@ -22,7 +22,7 @@ export class WatchRanks {
 
   constructor(self: string) {
     this.#self = self;
-    this.#selfHash = watcherHash(self);
+    this.#selfHash = hashOf(self);
   }
 
   /** 0: we are the first watcher of this member. Infinity: it is nobody's to watch. */
@@ -37,7 +37,7 @@ export class WatchRanks {
   /** This member may (not) watch others now. True if ranks may have changed. */
   setWatcher(name: string, able: boolean): boolean {
     if (name === this.#self || this.#watchers.has(name) === able) return false;
-    const hash = watcherHash(name);
+    const hash = hashOf(name);
     if (able) this.#watchers.set(name, hash);
     else this.#watchers.delete(name);
     for (const [watchedName, watched] of this.#watched) {
@@ -50,7 +50,7 @@ export class WatchRanks {
   setWatched(name: string, wanted: boolean): boolean {
     if (name === this.#self || this.#watched.has(name) === wanted) return false;
     if (!wanted) return this.#watched.delete(name);
-    const watched: Watched = { hash: watchedHash(name), above: 0 };
+    const watched: Watched = { hash: hashOf(name), above: 0 };
     for (const [watcher, hash] of this.#watchers) {
       if (watcher !== name && this.#beatsUs(watcher, hash, watched)) watched.above += 1;
     }
@@ -67,22 +67,18 @@ export class WatchRanks {
 
 /** The definition, for one member and a list of candidates: best first. */
 export function watchersOf(member: string, candidates: readonly string[]): string[] {
-  const hash = watchedHash(member);
+  const hash = hashOf(member);
   return candidates
     .filter((name) => name !== member)
-    .map((name) => ({ name, score: pairScore(hash, watcherHash(name)) }))
+    .map((name) => ({ name, score: pairScore(hash, hashOf(name)) }))
     .sort((a, b) => b.score - a.score || (a.name < b.name ? -1 : 1))
     .map(({ name }) => name);
 }
 
-function watchedHash(name: string): number {
-  return finalize(hashText(name, SEED_WATCHED));
+function hashOf(name: string): number {
+  return hashText(name, SEED);
 }
 
-function watcherHash(name: string): number {
-  return hashText(name, SEED_WATCHER);
-}
-
-function pairScore(watched: number, watcher: number): number {
-  return finalize(watched ^ watcher);
+function pairScore(one: number, other: number): number {
+  return finalize(one ^ other);
 }

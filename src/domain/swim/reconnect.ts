@@ -23,6 +23,8 @@ const EAGER_TRIES = 240;
 const SLOW_MS = 1000;
 /** Alone, we also dial: a seed may answer TCP though its UDP is lost. */
 const DIAL_EVERY_MS = 1000;
+/** Whoever answers by UDP is met by then: forty hosts that start at once need not all dial each other. */
+const DIAL_SEED_AFTER_MS = 150;
 /** A seed that was met under an address that no member advertises is asked this seldom. */
 const MET_SEED_MS = 30_000;
 
@@ -90,7 +92,7 @@ export class Reconnects {
     for (const { target, attempt } of due) this.#try(target, attempt);
     // Disarmed: whoever is lost from here on is noticed by `look`.
     this.#stale = false;
-    if (targets.length > 0 || this.#rivals.waiting) this.#arm(this.#ctx.profile.reconnectIntervalMs);
+    if (targets.length > 0 || this.#rivals.waiting) this.#arm(this.#ctx.period(this.#ctx.profile.reconnectIntervalMs));
   }
 
   /** A dead member or a seed answered our question. */
@@ -102,7 +104,10 @@ export class Reconnects {
       }
       if (owner?.self) return;
     }
-    this.#exchanges.request(endpoint, true);
+    const member = this.#ctx.table.at(endpoint);
+    if (member === undefined) this.#exchanges.introduce(endpoint);
+    // Another exchange may have told us of it since it was asked.
+    else if (!isLive(member.state)) this.#exchanges.request(endpoint, true);
   }
 
   /** An exchange with this endpoint worked: a foreign seed under another address than it advertises is met, too. */
@@ -162,8 +167,8 @@ export class Reconnects {
     const key = formatEndpoint(target.endpoint);
     const known = this.#attempts.get(key);
     if (known !== undefined) return known;
-    // Seeds are dialled at once on a cold start; the lost are dialled when they answer.
-    const dialAt = target.member === null ? this.#ctx.now : this.#ctx.now + DIAL_EVERY_MS;
+    // The lost are dialled when they answer.
+    const dialAt = this.#ctx.now + (target.member === null ? DIAL_SEED_AFTER_MS : DIAL_EVERY_MS);
     const attempt: Attempt = { tries: 0, nextAt: this.#ctx.now, dialAt };
     this.#attempts.set(key, attempt);
     return attempt;

@@ -1,7 +1,7 @@
 /**
  * The watch: this host probes the few members that it ranks high for, directly and often, and judges them by their
  * silence. Purpose: detection that does not depend on luck. Boundary: never slowed by Lifeguard; time in which we ourselves
- * were late or frozen is not counted as anybody's silence.
+ * were late or frozen is not counted as anybody's silence, and whoever was late is more patient for a while.
  */
 import type { Message, Millis } from "../messages.js";
 import { WATCH_PATIENCE } from "../timing.js";
@@ -12,6 +12,9 @@ import { QUESTION_EXPIRY_MS, type Questions } from "./pending.js";
 import { WatchRanks } from "./rank.js";
 import { askHelpers } from "./relay.js";
 import type { Verdicts } from "./verdicts.js";
+
+/** Of a member whose answers are slow, the next one may take so many times as long as they take on average. */
+const RTTS = 3;
 
 interface Watch {
   readonly name: string;
@@ -68,7 +71,12 @@ export class WatchDuty {
   }
 
   thawed(): void {
-    for (const watch of this.#watches.values()) this.#begin(watch);
+    const { now, profile, lateness } = this.#ctx;
+    for (const watch of this.#watches.values()) {
+      // A long freeze tells no more about the time to come than a gap that starvation makes.
+      lateness.note(Math.min(now - watch.dueAt, profile.deadAfterMs), now);
+      this.#begin(watch);
+    }
   }
 
   fired(name: string, round: number): void {
@@ -76,17 +84,18 @@ export class WatchDuty {
     const member = this.#ctx.table.get(name);
     if (watch === undefined || member === undefined || watch.round !== round) return;
     this.#excuseLateness(watch, member);
-    const { now, profile } = this.#ctx;
+    const { now } = this.#ctx;
     const silentSince = this.#silentSince(watch, member);
+    const { timeoutMs, suspectMs, deadMs } = this.#patience(member);
     // Sums, not differences: timers are armed at these very sums, and fractions must not make them look early.
-    if (now >= silentSince + profile.deadAfterMs && !stillTalks(this.#ctx, member)) {
+    if (now >= silentSince + deadMs && !stillTalks(this.#ctx, member)) {
       const sign = member.deaf ? "it asks, but does not hear: no answer" : "no sign of life";
       this.#verdicts.pronounce(member, `${sign} for ${Math.round(now - silentSince)} ms`);
       return;
     }
-    if (now >= silentSince + profile.suspectAfterMs && member.state === "alive") this.#verdicts.accuse(member);
+    if (now >= silentSince + suspectMs && member.state === "alive") this.#verdicts.accuse(member);
     this.#takeAnswer(watch, silentSince);
-    const unanswered = watch.askedAt !== null && now >= watch.askedAt + profile.watchTimeoutMs;
+    const unanswered = watch.askedAt !== null && now >= watch.askedAt + timeoutMs;
     if (unanswered || (member.state === "suspect" && watch.askedAt !== null)) this.#insist(watch, member);
     else if (now >= watch.pingAt && !this.#spares(watch, member)) {
       this.#ask(watch, member);
@@ -164,7 +173,26 @@ export class WatchDuty {
     const lateMs = now - watch.dueAt;
     if (lateMs <= profile.watchRetryMs) return;
     watch.floorAt = Math.min(now, this.#silentSince(watch, member) + lateMs);
+    this.#ctx.lateness.note(lateMs, now);
     this.#ctx.counters.watchesExcused += 1;
+  }
+
+  /**
+   * What a missing answer is waited for, and a silence borne: the profile's, and longer where we were late ourselves, or its answers
+   * have been taking so long that their absence tells nothing yet.
+   */
+  #patience(member: Member): { timeoutMs: Millis; retryMs: Millis; suspectMs: Millis; deadMs: Millis } {
+    const { now, profile, lateness } = this.#ctx;
+    // Of a newcomer it is not known yet: then as long as others take.
+    const rttMs = member.rttMs ?? this.#ctx.rttMs ?? 0;
+    const slow = rttMs > profile.watchTimeoutMs ? Math.min(RTTS * rttMs, lateness.mostMs) : 0;
+    const more = Math.max(lateness.patienceMs(now), slow);
+    return {
+      timeoutMs: profile.watchTimeoutMs + Math.min(more, profile.watchIntervalMs),
+      retryMs: profile.watchRetryMs + Math.min(more, profile.watchIntervalMs),
+      suspectMs: profile.suspectAfterMs + more,
+      deadMs: profile.deadAfterMs + more,
+    };
   }
 
   /**
@@ -239,14 +267,15 @@ export class WatchDuty {
 
   /** The next instant at which something may be due: answer, retry, next ping, suspicion, verdict. */
   #nextAt(watch: Watch, member: Member): Millis {
-    const { now, profile } = this.#ctx;
+    const { now } = this.#ctx;
+    const { timeoutMs, retryMs, suspectMs, deadMs } = this.#patience(member);
     const silentSince = this.#silentSince(watch, member);
     let next = watch.pingAt;
     if (watch.askedAt !== null) {
-      const timeoutAt = watch.askedAt + profile.watchTimeoutMs;
-      next = timeoutAt > now ? timeoutAt : now + profile.watchRetryMs;
+      const timeoutAt = watch.askedAt + timeoutMs;
+      next = timeoutAt > now ? timeoutAt : now + retryMs;
     }
-    for (const threshold of [silentSince + profile.suspectAfterMs, silentSince + profile.deadAfterMs]) {
+    for (const threshold of [silentSince + suspectMs, silentSince + deadMs]) {
       if (threshold > now) next = Math.min(next, threshold);
     }
     return next;

@@ -100,6 +100,7 @@ async function startMember(host: string, keys: readonly Uint8Array[] | null) {
       opened.push(theirs);
       return ours();
     },
+    together: (deliver) => deliver(),
     streamPing: (node) => node === "vipd-1",
   });
   cleanups.push(() => transport.stop());

@@ -33,6 +33,7 @@ async function started(
       heard.exchanges.push(theirs);
       return { ...answer, join: theirs.join };
     },
+    together: (deliver) => deliver(),
     streamPing: (node) => node === "me",
   };
   const transport = new MemberlistTransport({ bind: { host: "127.0.0.1", port: 0 }, keys: null, ...options });
