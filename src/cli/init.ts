@@ -34,6 +34,7 @@ const ASK_MS = 1000;
 /** The Debian package's. */
 const SCHEMA_FILE = "/usr/share/vipd/config.schema.json";
 const TAKEN_SHOWN = 10;
+
 export function addInit(program: Command): void {
   const command = program
     .command("init")

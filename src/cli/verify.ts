@@ -3,7 +3,6 @@
  * Boundary: sends questions only, through the Responder port's `ask`; where is verify-places.ts's, who should answer
  * verify-known.ts's, the judgement verify-verdict.ts's.
  */
-import { networkInterfaces } from "node:os";
 import { setTimeout as wait } from "node:timers/promises";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Config } from "../config/types.js";
@@ -39,6 +38,7 @@ interface VerifyOptions extends CommonOptions {
 const COUNT = 5;
 /** Beyond so many probes of all VIPs together their answers are summed up a VIP, not told one by one. */
 const TOLD_MAX = 200;
+
 export function addVerify(program: Command): void {
   const command = program
     .command("verify")
@@ -147,7 +147,7 @@ async function refuseAbsent({ targets }: Places): Promise<void> {
 
 /** Whoever hears our question takes its sender's MAC for that address: asked in another's name, it would cut that one off. */
 function refuseForeign(sources: readonly string[]): void {
-  const own = new Set(Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map((one) => one.address)));
+  const own = ownAddresses(null);
   const foreign = sources.find((text) => !own.has(canonicalAddress(text)!));
   if (foreign !== undefined) throw new Error(`--source ${foreign} is no address of this host`);
 }

@@ -152,7 +152,10 @@ export function judgeHost(
         findings.pending.push({ path: at, message: `there is no interface ${show(name)} on this host` });
       } else if (refusal(found) !== "") findings.problems.push({ path: at, message: `${name} ${refusal(found)}` });
     });
-    findings.warnings.push(...strays(group, byName, given.paths), ...subnetEnds(group, byName, given.paths));
+    const present = group.interface.flatMap((name) => byName.get(name) ?? []);
+    const subnets = subnetsOf(present, group.addresses);
+    findings.warnings.push(...strays(group.interface, group.addresses, subnets, given.paths));
+    findings.warnings.push(...subnetEnds(group.addresses, subnets, given.paths));
   });
   findings.pending.push(...ownAddresses(groups, given.host, given.paths));
   for (const [path, address] of Object.entries(given.listeners))
@@ -162,18 +165,14 @@ export function judgeHost(
 
 /** One warning for each entry of the file that holds addresses outside of every subnet of its interface, where it has any. */
 function strays(
-  group: VipGroup,
-  byName: ReadonlyMap<string, HostInterface>,
+  names: readonly string[],
+  vips: readonly string[],
+  subnets: readonly Subnet[],
   paths: ReadonlyMap<string, string>,
 ): Problem[] {
-  const names = group.interface === "auto" ? [] : group.interface;
-  const subnets = subnetsOf(
-    names.flatMap((name) => byName.get(name) ?? []),
-    group.addresses,
-  );
   const families = new Set(subnets.map((subnet) => subnet.bytes.length));
   const found = new Map<string, Problem>();
-  for (const address of group.addresses) {
+  for (const address of vips) {
     const path = paths.get(address) ?? "vips";
     // An interface without an address of the family may announce whatever its neighbours look for.
     if (found.has(path) || !families.has(familyOf(address) === 4 ? 4 : 16)) continue;
@@ -187,18 +186,14 @@ function strays(
 
 /** The first and the last address of an IPv4 subnet are no host's: clients send to everybody there, or to nobody. */
 function subnetEnds(
-  group: VipGroup,
-  byName: ReadonlyMap<string, HostInterface>,
+  vips: readonly string[],
+  subnets: readonly Subnet[],
   paths: ReadonlyMap<string, string>,
 ): Problem[] {
-  const names = group.interface === "auto" ? [] : group.interface;
-  const subnets = subnetsOf(
-    names.flatMap((name) => byName.get(name) ?? []),
-    group.addresses,
-  ).filter(({ bytes, prefix }) => bytes.length === 4 && prefix < 31);
-  return group.addresses.flatMap((address) => {
+  const withEnds = subnets.filter(({ bytes, prefix }) => bytes.length === 4 && prefix < 31);
+  return vips.flatMap((address) => {
     const bytes = addressToBytes(address);
-    const subnet = subnets.find((one) => holds(one, bytes));
+    const subnet = withEnds.find((one) => holds(one, bytes));
     const end = subnet === undefined ? null : endOf(bytes, subnet.prefix);
     if (subnet === undefined || end === null) return [];
     const message = `${address} is the ${end} address of ${subnet.name}'s subnet (/${subnet.prefix}): no client reaches a host by it`;

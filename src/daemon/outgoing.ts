@@ -18,7 +18,8 @@ export interface OutgoingOptions {
 interface Waiting {
   readonly to: Endpoint;
   readonly messages: Message[];
-  bytes: number;
+  /** Of all messages, with what a compound costs; null: not needed yet. To measure is to encode, and mostly a host is told one thing. */
+  bytes: number | null;
 }
 
 export class Outgoing {
@@ -31,25 +32,28 @@ export class Outgoing {
 
   /** `messages` fit one datagram, or are one that fits none: they stay together. */
   add(to: Endpoint, messages: readonly Message[]): void {
-    const { measure, packetBudget, send } = this.#options;
-    let bytes = 0;
-    for (const message of messages) bytes += measure(message) + PART_OVERHEAD_BYTES;
+    const { packetBudget, send } = this.#options;
     const key = formatEndpoint(to);
     const waiting = this.#waiting.get(key);
     if (waiting !== undefined) {
+      const bytes = (waiting.bytes ?? COMPOUND_BYTES + this.#bytesOf(waiting.messages)) + this.#bytesOf(messages);
       const parts = waiting.messages.length + messages.length;
-      if (waiting.bytes + bytes <= packetBudget && parts <= PARTS_MAX) {
+      if (bytes <= packetBudget && parts <= PARTS_MAX) {
         waiting.messages.push(...messages);
-        waiting.bytes += bytes;
+        waiting.bytes = bytes;
         return;
       }
       send(to, waiting.messages);
     } else if (this.#waiting.size >= WAITING_MAX) this.flush();
-    this.#waiting.set(key, { to, messages: [...messages], bytes: COMPOUND_BYTES + bytes });
+    this.#waiting.set(key, { to, messages: [...messages], bytes: null });
   }
 
   flush(): void {
     for (const { to, messages } of this.#waiting.values()) this.#options.send(to, messages);
     this.#waiting.clear();
+  }
+
+  #bytesOf(messages: readonly Message[]): number {
+    return messages.reduce((sum, message) => sum + this.#options.measure(message) + PART_OVERHEAD_BYTES, 0);
   }
 }

@@ -55,9 +55,7 @@ export class Exchanges {
     for (const [other, since] of this.#underWay) if (now - since > EXPIRY_MS) this.#underWay.delete(other);
     if (this.#underWay.has(key) || this.#underWay.size >= CONCURRENT_MAX) return false;
     if (now - (this.#askedAt.get(key) ?? Number.NEGATIVE_INFINITY) < SPACING_MS) return false;
-    this.#askedAt.delete(key);
-    this.#askedAt.set(key, now);
-    if (this.#askedAt.size > REMEMBERED_MAX) this.#askedAt.delete(this.#askedAt.keys().next().value!);
+    remember(this.#askedAt, key, now);
     this.#underWay.set(key, now);
     this.#ctx.counters.exchanges += 1;
     this.#ctx.output({ kind: "exchange", with: endpoint, join });
@@ -88,9 +86,7 @@ export class Exchanges {
     const key = formatEndpoint(endpoint);
     const known = this.#strangers.get(key);
     const since = known === undefined || now - known.lastAt > STRANGER_GONE_MS ? now : known.since;
-    this.#strangers.delete(key);
-    this.#strangers.set(key, { since, lastAt: now });
-    if (this.#strangers.size > REMEMBERED_MAX) this.#strangers.delete(this.#strangers.keys().next().value!);
+    remember(this.#strangers, key, { since, lastAt: now });
     return since;
   }
 
@@ -196,4 +192,11 @@ export class Exchanges {
     this.#underWay.clear();
     this.#arm(this.#ctx.random());
   }
+}
+
+/** The latest last; the one that was remembered longest ago makes room. */
+function remember<V>(map: Map<string, V>, key: string, value: V): void {
+  map.delete(key);
+  map.set(key, value);
+  if (map.size > REMEMBERED_MAX) map.delete(map.keys().next().value!);
 }
