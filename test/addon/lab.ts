@@ -129,9 +129,18 @@ for frame in sys.argv[1:]: s.send(bytes.fromhex(frame))`;
   }
 
   /** Asks for an address by the bench's generator, on core 0: what it prints. */
-  async load(n: number, mode: "closed" | "flat", address: string, seconds: number): Promise<Record<string, number>> {
+  async load(
+    n: number,
+    mode: "closed" | "flat" | { perSecond: number },
+    address: string,
+    seconds: number,
+  ): Promise<Record<string, number>> {
     const family = address.includes(":") ? "ns" : "arp";
-    const child = this.start(n, `taskset -c 0 ${builtGenerator()} eth0 ${family} ${mode} ${address} ${seconds}`);
+    const [how, number] = typeof mode === "string" ? [mode, ""] : ["rate", String(mode.perSecond)];
+    const child = this.start(
+      n,
+      `taskset -c 0 ${builtGenerator()} eth0 ${family} ${how} ${address} ${seconds} ${number}`.trim(),
+    );
     let text = "";
     child.stdout!.on("data", (chunk) => {
       text += chunk;

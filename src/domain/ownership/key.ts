@@ -22,6 +22,8 @@ export interface Key {
   successor: string | null;
   /** Addresses that we stopped answering for although `owned` or `releasing`: the new owner's announcement was seen. */
   evidenced: Set<string>;
+  /** Whose announcement that was, or who may have announced them unseen. Means something only while there are `evidenced`. */
+  silencedBy: string | null;
   /** The heir's MACs that the responder was told last, as `heirMacs` has them; undefined: it does not answer for the key. */
   namedHeir: string | undefined;
   /** Whose announcement was heard last, and when. */
@@ -94,6 +96,7 @@ export function newKey(spec: KeySpec, now: Millis): Key {
     unsucceeded: new Set(),
     successor: null,
     evidenced: new Set(),
+    silencedBy: null,
     namedHeir: undefined,
     heard: null,
     owesAnnouncement: false,

@@ -120,6 +120,7 @@ export function fallSilent(ctx: Context, key: Key, reason: string, now: Millis):
   enter(ctx, key, "releasing", reason, now);
   key.namedHeir = undefined;
   for (const address of key.spec.addresses) key.evidenced.add(address);
+  key.silencedBy = key.successor;
   ctx.out.silence(placesOf(key));
   oweWord(ctx, key, now);
   arm(ctx, key, "drop", now + ACCEPT_AFTER_SILENCE_MS);
@@ -162,7 +163,8 @@ function servesBy(ctx: Context, key: Key, now: Millis): boolean {
 
 /** Elected again. The successor may have claimed it without our hearing of it, and then waits for our word. */
 export function takeBack(ctx: Context, key: Key, now: Millis): void {
-  const { successor } = key;
+  // Whose announcement was seen serves, whoever was elected since.
+  const successor = key.evidenced.size > 0 ? key.silencedBy : key.successor;
   const live: boolean = isLive(ctx.view, successor);
   if (key.evidenced.size > 0 && (!live || ctx.view.drifted(key.spec.group))) {
     // It took over and is held dead now, or serves by another configuration, which must not be talked over: a claim like any
@@ -203,6 +205,7 @@ export function evidence(ctx: Context, key: Key, addresses: readonly string[], n
   const fresh = addresses.filter((address) => !key.evidenced.has(address));
   ctx.out.silence(placesOf(key, addresses));
   if (fresh.length === 0) return;
+  key.silencedBy = key.heard?.member ?? key.successor;
   for (const address of fresh) key.evidenced.add(address);
   if (silentFor(key)) arm(ctx, key, "drop", now + ACCEPT_AFTER_SILENCE_MS);
 }

@@ -59,6 +59,7 @@ export function memberClaims(
   } else if (key.state === "owned") {
     if (how.yielded) {
       for (const address of addresses) key.evidenced.add(address);
+      key.silencedBy = member;
       // The responder yielded by itself. What it was told since may have made it answer again: the news was still on its way.
       ctx.out.silence(placesOf(key, addresses));
     }

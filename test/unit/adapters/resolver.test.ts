@@ -1,6 +1,8 @@
-import { describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createResolver, type ResolverOptions } from "../../../src/adapters/resolver.js";
 import type { Clock } from "../../../src/ports.js";
+
+const BOUND_MS = 50;
 
 function setUp(answers: (name: string) => Promise<readonly string[]>, options: Partial<ResolverOptions> = {}) {
   let now = 0;
@@ -10,7 +12,7 @@ function setUp(answers: (name: string) => Promise<readonly string[]>, options: P
     asked.push(name);
     return answers(name);
   };
-  const resolver = createResolver({ clock, lookup, timeoutMs: 50, ...options });
+  const resolver = createResolver({ clock, lookup, timeoutMs: BOUND_MS, ...options });
   const hosts = async (host: string) => (await resolver.resolve({ host, port: 7979 })).map((e) => e.host);
   return {
     resolver,
@@ -23,7 +25,9 @@ function setUp(answers: (name: string) => Promise<readonly string[]>, options: P
 }
 
 const never = () => new Promise<never>(() => {});
-const settled = () => new Promise((resolve) => setTimeout(resolve, 5));
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
 
 describe("a literal", () => {
   test.each([
@@ -86,9 +90,12 @@ describe("a name", () => {
 describe("a name server that does not answer", () => {
   test("holds a caller up no longer than the bound, and is asked once for all callers", async () => {
     const { asked, hosts } = setUp(never);
-    const results = await Promise.allSettled([hosts("peer"), hosts("peer"), hosts("peer")]);
-    expect(results.map((r) => r.status)).toEqual(["rejected", "rejected", "rejected"]);
-    await expect(hosts("peer")).rejects.toThrow("peer: no answer within 50 ms");
+    const all = Promise.allSettled([hosts("peer"), hosts("peer"), hosts("peer")]);
+    await vi.advanceTimersByTimeAsync(BOUND_MS);
+    expect((await all).map((r) => r.status)).toEqual(["rejected", "rejected", "rejected"]);
+    const late = expect(hosts("peer")).rejects.toThrow("peer: no answer within 50 ms");
+    await vi.advanceTimersByTimeAsync(BOUND_MS);
+    await late;
     expect(asked).toEqual(["peer"]);
   });
 
@@ -96,10 +103,10 @@ describe("a name server that does not answer", () => {
     const answer: (() => void)[] = [];
     const { asked, hosts } = setUp((name) => new Promise((resolve) => answer.push(() => resolve([`10.0.0.${name}`]))));
     const all = Promise.allSettled(["1", "2", "3"].map(hosts));
-    await settled();
+    await vi.advanceTimersByTimeAsync(1);
     expect(asked).toEqual(["1", "2"]);
     answer[0]!();
-    await settled();
+    await vi.advanceTimersByTimeAsync(1);
     expect(asked).toEqual(["1", "2", "3"]);
     answer[1]!();
     answer[2]!();
@@ -107,13 +114,18 @@ describe("a name server that does not answer", () => {
   });
 
   test("may answer late, and the next caller has it", async () => {
-    const { hosts } = setUp(() => new Promise((resolve) => setTimeout(() => resolve(["10.0.0.1"]), 80)));
-    await expect(hosts("peer")).rejects.toThrow("no answer");
-    expect(await hosts("peer")).toEqual(["10.0.0.1"]);
+    const { hosts } = setUp(() => new Promise((resolve) => setTimeout(() => resolve(["10.0.0.1"]), BOUND_MS + 30)));
+    const early = expect(hosts("peer")).rejects.toThrow("no answer");
+    await vi.advanceTimersByTimeAsync(BOUND_MS);
+    await early;
+    const late = hosts("peer");
+    await vi.advanceTimersByTimeAsync(30);
+    expect(await late).toEqual(["10.0.0.1"]);
   });
 });
 
 test("the system's own lookup knows localhost", async () => {
+  vi.useRealTimers();
   const resolver = createResolver({ clock: { now: () => 0, wall: String } });
   const hosts = (await resolver.resolve({ host: "localhost", port: 1 })).map((e) => e.host);
   expect(hosts.some((host) => host === "127.0.0.1" || host === "::1")).toBe(true);
