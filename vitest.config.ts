@@ -8,11 +8,27 @@ const SOAK = [
   "test/sim/fresh.test.ts",
 ];
 
-/** Four kinds of test: pure floors, simulation, the addon, and the lab (real namespaces; root; one file at a time). */
+/** Pure floors; adapters (real sockets, processes and timers); simulation; the addon; the lab (real namespaces; root; one file at a time). */
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: "unit", include: ["test/unit/**/*.test.ts"], environment: "node", testTimeout: 30_000 } },
+      {
+        test: {
+          name: "unit",
+          include: ["test/unit/**/*.test.ts"],
+          exclude: ["test/unit/adapters/**"],
+          environment: "node",
+          testTimeout: 30_000,
+        },
+      },
+      {
+        test: {
+          name: "adapters",
+          include: ["test/unit/adapters/**/*.test.ts"],
+          environment: "node",
+          testTimeout: 30_000,
+        },
+      },
       {
         test: {
           name: "sim",

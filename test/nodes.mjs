@@ -11,6 +11,7 @@ import { vitestStep } from "./vitest-step.mjs";
 const LINES = ["20", "22", "24"];
 const STEPS = {
   unit: { limitMs: 480_000 },
+  adapters: { limitMs: 240_000, attempts: 3 },
   addon: { limitMs: 480_000, attempts: 3 },
 };
 
