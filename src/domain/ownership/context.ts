@@ -15,6 +15,8 @@ const LAST_ROUND_MS = Math.max(...ANNOUNCE_ROUNDS_MS);
 export const SECOND_NOTICE_MS = 1000;
 /** Rivals exchange state first; without an answer for so long, the elected one announces all the same. */
 export const RIVALRY_MS = 500;
+/** Two announcements within so long of each other crossed: neither is an answer to the other, and none is given. */
+export const CROSSING_MS = 200;
 /** Round of a notice that is none of a claim: we served until now, and are silent. */
 export const GIVEN_UP = 0;
 /** A refused claim is not repeated, and an announcement not renewed, before. */

@@ -11,6 +11,7 @@ import {
   answer,
   arm,
   type Context,
+  CROSSING_MS,
   enter,
   lastRoundAt,
   nameHeir,
@@ -148,11 +149,14 @@ export function useOldEvidence(ctx: Context, key: Key, now: Millis): void {
   if (announcedBy(key, successor, now)) evidence(ctx, key, key.spec.addresses, now);
 }
 
-/** What we heard before we announced it ourselves tells of a former ownership: whoever still serves hears that, and says so. */
+/**
+ * What we heard before we announced it ourselves tells of a former ownership: whoever still serves hears that, and says so. To a
+ * later round of ours nothing is said while it may have crossed.
+ */
 function announcedBy(key: Key, member: string | null, now: Millis): boolean {
   const { heard } = key;
   if (heard === null || heard.member !== member || now - heard.at > EVIDENCE_KEPT_MS) return false;
-  return heard.at >= lastRoundAt(key, now);
+  return heard.at >= key.announcedAt && heard.at + CROSSING_MS >= lastRoundAt(key, now);
 }
 
 /** A third one's configuration holds up planned moves. These two elect alike, and what the elected one serves is no plan. */

@@ -11,6 +11,7 @@ import {
   arm,
   CLAIM_AGAIN_MS,
   type Context,
+  CROSSING_MS,
   GIVEN_UP,
   lastRoundAt,
   mayClaim,
@@ -21,7 +22,6 @@ import { isLive, type Key, misnamedBy, placesOf, silentFor } from "./key.js";
 import { judge } from "./questions.js";
 import { evidence, leave, letGo } from "./releasing.js";
 
-const CROSSING_MS = 200;
 /** Rounds of an announcement are further apart; two that each take the other for deaf make no volley. */
 const SPEAK_LAST_MS = 100;
 

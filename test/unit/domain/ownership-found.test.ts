@@ -148,6 +148,16 @@ describe("ownership: found by the simulation", () => {
     expect(take("silence")).toEqual([]);
   });
 
+  it("but for a round of ours that may have crossed it: to that nothing is said", () => {
+    const { machine, elect, own, claim, state, take } = world();
+    own(0);
+    claim("b", 900);
+    machine.exchangedWith("b", 901);
+    elect("b", "c", 1050);
+    expect(state()).toBe("releasing");
+    expect(take("silence")).toHaveLength(1);
+  });
+
   it("whoever falls silent unheard says so, until the elected owner announces again", () => {
     const { machine, elect, own, take, fire } = world();
     own(0);
@@ -212,6 +222,19 @@ describe("ownership: found by the simulation", () => {
     heardAt.set("b", 5400);
     states.set("b", "dead");
     elect("a", "c", 5800);
+    expect(state()).toBe("claiming");
+    expect(take("own")).toEqual([]);
+  });
+
+  it("and so is what it took over while somebody else has been elected since", () => {
+    const { machine, states, heardAt, elect, own, state, take } = world();
+    own(0);
+    elect("b", "c", 5000);
+    machine.claimHeard({ address: V, mac: MACS.get("b")!, yielded: true }, 5001);
+    heardAt.set("b", 5400);
+    states.set("b", "dead");
+    elect("c", "a", 5800);
+    elect("a", "c", 5801);
     expect(state()).toBe("claiming");
     expect(take("own")).toEqual([]);
   });
