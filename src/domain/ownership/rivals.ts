@@ -97,8 +97,8 @@ function serves(key: Key): boolean {
 
 /** It served, unheard by us, and is silent by now: its clients must hear us, and what it announced is no evidence any more. */
 function gaveUp(ctx: Context, key: Key, member: string, now: Millis): void {
-  if (key.heard?.member === member) key.heard = null;
   if (key.state === "owned" && key.elected.owner === ctx.view.self && ctx.active) announceAgain(ctx, key, member, now);
+  if (key.heard?.member === member) key.heard = null;
 }
 
 /** Law 8: exchange state first, elect again, then the winner announces; never a volley. */

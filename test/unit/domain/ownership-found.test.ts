@@ -191,6 +191,15 @@ describe("ownership: found by the simulation", () => {
     expect(take("silence")).toEqual([]);
   });
 
+  it("so does one that had just fallen silent for it: the other's announcement was a late one", () => {
+    const { machine, own, claim, take } = world();
+    own(0);
+    claim("b", 5000, true);
+    expect(take("silence")).toHaveLength(1);
+    machine.claimNoticed({ member: "b", round: 0, addresses: [V] }, 5001);
+    expect(machine.flush().map(({ kind }) => kind)).toEqual(expect.arrayContaining(["own", "announce"]));
+  });
+
   it("a claim whose trusted owner dies before the address is on lo leaves nothing there", () => {
     const { machine, states, elect, take, state } = world();
     elect("b", "a", 0);
