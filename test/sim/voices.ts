@@ -199,8 +199,10 @@ export class VoiceWatch {
     const [a, b] = [first.address.host, second.address.host];
     if (first.punctualMs < AFTERMATH_MS || second.punctualMs < AFTERMATH_MS) return;
     if (this.#ambiguous(first, second)) return;
-    // A newcomer in a gossip that is torn takes over from whom it can see, if nobody has told it that somebody is missing.
-    const torn = this.#gossipSoundMs() < AFTERMATH_MS;
+    const gossipMs = this.#world.gossip.soundMs(a, b);
+    // A newcomer in a gossip that is torn takes over from whom it can see, if nobody has told it that somebody is missing. Of these two
+    // one may be about to leave, and answers still.
+    const torn = Math.min(this.#gossipSoundMs(), gossipMs) < AFTERMATH_MS;
     const newest = first.startedAt > second.startedAt ? first : second;
     const unknown = newest.group.facts((newest === first ? second : first).name) === undefined;
     if (torn && unknown && now - newest.startedAt < NEWCOMER_MS) return;
@@ -209,7 +211,6 @@ export class VoiceWatch {
     const lasted = now - since;
     // Law 1 speaks of one view. Two that cannot tell each other what they know may elect differently, until both have given their
     // verdicts; from there on they are rivals like others.
-    const gossipMs = this.#world.gossip.soundMs(a, b);
     if (gossipMs < AFTERMATH_MS && lasted <= this.#verdictMs(first, second) && liveIn(first) !== liveIn(second))
       pair.differedAt = now;
     if (now - pair.differedAt <= RIVALRY_MS + CROSSING_MS) return;
