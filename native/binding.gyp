@@ -31,6 +31,7 @@
         "src/os/sys.cc",
         "src/os/udp_socket.cc",
         "src/addon/addon.cc",
+        "src/addon/aead.cc",
         "src/addon/convert.cc",
         "src/addon/loop.cc"
       ],

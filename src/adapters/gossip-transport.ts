@@ -21,7 +21,7 @@ import { TransportCounters } from "./gossip-transport-counters.js";
 import { type GateOptions, StrangerGate } from "./gossip-transport-gate.js";
 import { SeenNonces } from "./gossip-transport-seen.js";
 import { GossipStreams, STREAM_LIMITS, type StreamLimits } from "./gossip-transport-streams.js";
-import { bootTimeMs, DATAGRAM_SLOT_BYTES, DATAGRAM_SLOTS, newDatagrams, type RawDatagrams } from "./native.js";
+import { bootTimeMs, DATAGRAM_SLOT_BYTES, DATAGRAM_SLOTS, newAead, newDatagrams, type RawDatagrams } from "./native.js";
 
 /** Beyond it no IPv4 datagram exists. */
 const UDP_BYTES_MAX = 65_507;
@@ -68,7 +68,7 @@ export class MemberlistTransport implements GossipTransport {
     this.#options = options;
     this.#bound = options.bind;
     this.#label = labelBytes(options.label ?? "");
-    this.#keys = options.keys === null ? null : new KeyRing(options.keys);
+    this.#keys = options.keys === null ? null : new KeyRing(options.keys, newAead);
     this.#counters = new TransportCounters(options.log ?? null);
     this.#gate = new StrangerGate(bootTimeMs(), options.gate);
   }
@@ -226,7 +226,7 @@ export class MemberlistTransport implements GossipTransport {
   }
 
   setKeys(keys: readonly Uint8Array[] | null): void {
-    this.#keys = keys === null ? null : new KeyRing(keys);
+    this.#keys = keys === null ? null : new KeyRing(keys, newAead);
   }
 
   stats(): GossipStats {

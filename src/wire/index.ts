@@ -16,6 +16,6 @@ export {
   unpackPacket,
 } from "./packet.js";
 export { WIRE_REASONS, type WireReason } from "./problem.js";
-export { KeyRing, SEAL_BYTES } from "./seal.js";
+export { type Aead, KeyRing, SEAL_BYTES } from "./seal.js";
 export { encodeStream, type StreamMessage, type StreamRead, StreamReader, type StreamReaderOptions } from "./stream.js";
 export { isOversized } from "./vipd-messages.js";

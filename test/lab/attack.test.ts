@@ -5,7 +5,8 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { encodeStream, KeyRing } from "../../src/wire/index.js";
+import { encodeStream } from "../../src/wire/index.js";
+import { keyRing } from "../unit/wire/key-ring.js";
 import {
   answersWithin,
   type Flood,
@@ -118,7 +119,7 @@ describe.each(ATTACKS)("a flood of $name", ({ spec, counted }) => {
 
 /** A push/pull that a member could have sent, but for its last byte: `megabytes` of it are to be waited for. */
 function unfinishedPushPull(megabytes: number): string {
-  const keys = new KeyRing([Buffer.from(fs.readFileSync(lab.keyFile, "utf8").trim(), "base64")]);
+  const keys = keyRing([Buffer.from(fs.readFileSync(lab.keyFile, "utf8").trim(), "base64")]);
   const facts = [{ name: "x", instance: 1, version: 1, body: new Uint8Array(60_000) }];
   const many = Array.from({ length: Math.floor((megabytes * 1024 * 1024) / 60_100) }, () => facts[0]!);
   const state = { join: false, nodes: [], facts: many };

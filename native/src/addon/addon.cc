@@ -1,7 +1,8 @@
-// The addon: Engine (responder, address holder, their lease and outbox), loop.h's Datagrams and Alarm, and the functions now,
-// hostInterfaces and sdNotify.
+// The addon: Engine (responder, address holder, their lease and outbox), loop.h's Datagrams and Alarm, aead.h's Aead, and the
+// functions now, hostInterfaces and sdNotify.
 // The only folder that includes napi.h. The threads below call back through one threadsafe function that carries no data;
 // the clean-up hook joins them before the environment goes, at whatever stage that happens.
+#include "addon/aead.h"
 #include "addon/convert.h"
 #include "addon/loop.h"
 #include "os/address_holder.h"
@@ -297,6 +298,7 @@ Napi::Value execute_bare(const Napi::CallbackInfo& info) {
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("Engine", Engine::define(env));
   define_loop(env, exports);
+  define_aead(env, exports);
   exports.Set("now", Napi::Function::New(env, now, "now"));
   exports.Set("hostInterfaces", Napi::Function::New(env, host_interfaces, "hostInterfaces"));
   exports.Set("realTime", Napi::Function::New(env, real_time, "realTime"));

@@ -8,7 +8,8 @@ import { afterEach, describe, expect, it } from "vitest";
 import { type GossipTransportOptions, MemberlistTransport } from "../../../src/adapters/gossip-transport.js";
 import type { Endpoint, Message, PushPull } from "../../../src/domain/messages.js";
 import type { GossipHandlers, Log } from "../../../src/ports.js";
-import { encodeStream, KeyRing, packPacket } from "../../../src/wire/index.js";
+import { encodeStream, packPacket } from "../../../src/wire/index.js";
+import { keyRing } from "../wire/key-ring.js";
 import { KEY_A, KEY_B, MESSAGES, NO_LABEL, PUSH_PULL } from "../wire/samples.js";
 
 const running: { stop(): Promise<void> }[] = [];
@@ -131,7 +132,7 @@ describe("keys", () => {
 const ping: Message = { kind: "ping", seqNo: 1, node: "me", source: null };
 
 describe("strangers", () => {
-  const sealed = (key: Uint8Array, label = NO_LABEL) => packPacket([ping], { keys: new KeyRing([key]), label });
+  const sealed = (key: Uint8Array, label = NO_LABEL) => packPacket([ping], { keys: keyRing([key]), label });
   const cases: [string, Uint8Array, string][] = [
     ["an empty datagram", new Uint8Array(0), "empty"],
     ["a plain ping", packPacket([ping], { keys: null, label: NO_LABEL }), "plaintext"],
@@ -159,10 +160,7 @@ describe("strangers", () => {
     ],
     [
       "a push/pull sealed with another key",
-      encodeStream(
-        { kind: "ping", seqNo: 1, node: "me" },
-        { keys: new KeyRing([KEY_B]), label: NO_LABEL, dialling: true },
-      ),
+      encodeStream({ kind: "ping", seqNo: 1, node: "me" }, { keys: keyRing([KEY_B]), label: NO_LABEL, dialling: true }),
       "stream-wrong-key",
     ],
     ["a frame of 4 GiB", Uint8Array.of(10, 255, 255, 255, 255), "stream-too-large"],
@@ -179,7 +177,7 @@ describe("strangers", () => {
     const { transport } = await started();
     const bytes = encodeStream(
       { kind: "ping", seqNo: 1, node: "me" },
-      { keys: new KeyRing([KEY_B]), label: NO_LABEL, dialling: true },
+      { keys: keyRing([KEY_B]), label: NO_LABEL, dialling: true },
     );
     const { answer } = await dialRaw(transport.address, bytes);
     expect(answer[0]).toBe(13);
@@ -248,7 +246,7 @@ describe("strangers", () => {
 
   it("a flood sealed with another key is counted unopened, and a member is heard through it", async () => {
     const { a, b, socket } = await floodedPair();
-    const garbage = () => packPacket([ping], { keys: new KeyRing([KEY_B]), label: NO_LABEL });
+    const garbage = () => packPacket([ping], { keys: keyRing([KEY_B]), label: NO_LABEL });
     for (let i = 0; i < 500; i++) socket.send(garbage(), b.transport.address.port, b.transport.address.host);
     await until("the flood is in", () => b.transport.stats().datagramsIn > 400);
     a.transport.send(b.transport.address, [ping]);
@@ -260,7 +258,7 @@ describe("strangers", () => {
   it("a stranger's packets that seem ours, but are not, are opened to its budget only", async () => {
     const { a, b, socket } = await floodedPair();
     for (let i = 0; i < 500; i++) {
-      const changed = Buffer.from(packPacket([ping], { keys: new KeyRing([KEY_A]), label: NO_LABEL }));
+      const changed = Buffer.from(packPacket([ping], { keys: keyRing([KEY_A]), label: NO_LABEL }));
       changed[changed.length - 1]! ^= 1;
       socket.send(changed, b.transport.address.port, b.transport.address.host);
     }
@@ -275,7 +273,7 @@ describe("strangers", () => {
   it("a recorded datagram is taken once, and its copies are not opened, changed or not", async () => {
     const { b, socket } = await floodedPair();
     const { port, host } = b.transport.address;
-    const recorded = packPacket([ping], { keys: new KeyRing([KEY_A]), label: NO_LABEL });
+    const recorded = packPacket([ping], { keys: keyRing([KEY_A]), label: NO_LABEL });
     const changed = Buffer.from(recorded);
     changed[changed.length - 1]! ^= 1;
     for (const copy of [recorded, recorded, changed, recorded]) {

@@ -10,13 +10,14 @@ import { lzwCompress } from "../../../src/wire/lzw.js";
 import { encodeMessage } from "../../../src/wire/message-codec.js";
 import { packPacket, unpackPacket } from "../../../src/wire/packet.js";
 import { WIRE_REASONS } from "../../../src/wire/problem.js";
-import { KeyRing } from "../../../src/wire/seal.js";
+import type { KeyRing } from "../../../src/wire/seal.js";
 import { encodeStream, StreamReader } from "../../../src/wire/stream.js";
+import { keyRing } from "./key-ring.js";
 import { FACTS, KEY_A, MESSAGES, NO_LABEL, PORT, PUSH_PULL } from "./samples.js";
 
 const url = new URL("../../fixtures/wire/serf-recorded.json", import.meta.url);
 const serf = JSON.parse(readFileSync(url, "utf8")) as { datagrams: string[]; streams: string[] };
-const keys = new KeyRing([KEY_A]);
+const keys = keyRing([KEY_A]);
 const PLAIN = { keys: null, label: NO_LABEL };
 
 const datagrams: Uint8Array[] = [

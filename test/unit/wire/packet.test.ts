@@ -15,7 +15,8 @@ import {
   type Unpacked,
   unpackPacket,
 } from "../../../src/wire/packet.js";
-import { KeyRing } from "../../../src/wire/seal.js";
+import type { KeyRing } from "../../../src/wire/seal.js";
+import { keyRing } from "./key-ring.js";
 import { KEY_A, KEY_B, MESSAGES, NO_LABEL, PORT } from "./samples.js";
 
 const url = new URL("../../fixtures/wire/serf-recorded.json", import.meta.url);
@@ -117,7 +118,7 @@ describe("one message", () => {
 describe("a datagram", () => {
   const label = labelBytes("production");
   const worlds: [string, { keys: KeyRing | null; label: Uint8Array; crc?: boolean; compress?: boolean }][] = [];
-  for (const keys of [null, new KeyRing([KEY_A, KEY_B]), new KeyRing([KEY_B]), new KeyRing([KEY_A.subarray(0, 24)])]) {
+  for (const keys of [null, keyRing([KEY_A, KEY_B]), keyRing([KEY_B]), keyRing([KEY_A.subarray(0, 24)])]) {
     for (const [crc, compress] of [
       [false, false],
       [true, false],
@@ -140,7 +141,7 @@ describe("a datagram", () => {
   });
 
   it("has the size that measure and the budget promise", () => {
-    const keys = new KeyRing([KEY_A]);
+    const keys = keyRing([KEY_A]);
     const bytes = packPacket(MESSAGES, { keys, label, crc: true });
     const parts = MESSAGES.reduce((sum, m) => sum + 2 + measure(m), 2);
     expect(bytes.length - parts).toBe(1400 - packetBudget({ sealed: true, labelBytes: label.length }));
@@ -155,12 +156,12 @@ describe("a datagram", () => {
   });
 
   it("opens what was sealed with any key of the ring", () => {
-    const bytes = packPacket([ping], { keys: new KeyRing([KEY_B]), label: NO_LABEL });
-    expect(unpack(bytes, { keys: new KeyRing([KEY_A, KEY_B]) }).ok).toBe(true);
+    const bytes = packPacket([ping], { keys: keyRing([KEY_B]), label: NO_LABEL });
+    expect(unpack(bytes, { keys: keyRing([KEY_A, KEY_B]) }).ok).toBe(true);
   });
 
   it("never seals twice with one nonce", () => {
-    const keys = new KeyRing([KEY_A]);
+    const keys = keyRing([KEY_A]);
     const nonces = new Set<string>();
     for (let i = 0; i < 2000; i++) nonces.add(Buffer.from(keys.seal(Uint8Array.of(1)).subarray(1, 13)).toString("hex"));
     expect(nonces.size).toBe(2000);
@@ -208,7 +209,7 @@ function nested(depth: number): Uint8Array {
 }
 
 describe("refused by name", () => {
-  const keys = new KeyRing([KEY_A]);
+  const keys = keyRing([KEY_A]);
   const plainPing = encodeMessage(ping);
   const withCrc = packPacket([ping], { keys: null, label: NO_LABEL, crc: true });
   const cases: [string, Uint8Array, { keys?: KeyRing; label?: Uint8Array }, string][] = [
@@ -234,7 +235,7 @@ describe("refused by name", () => {
     ],
     [
       "a key that we do not have",
-      packPacket([ping], { keys: new KeyRing([KEY_B]), label: NO_LABEL }),
+      packPacket([ping], { keys: keyRing([KEY_B]), label: NO_LABEL }),
       { keys },
       "wrong-key",
     ],

@@ -9,8 +9,9 @@ import { describe, expect, it } from "vitest";
 import { encodeMessage } from "../../../src/wire/message-codec.js";
 import { nonceOf, packPacket, seemsOurs, unpackPacket } from "../../../src/wire/packet.js";
 import { isPacketStart, isStreamStart } from "../../../src/wire/plausible.js";
-import { KeyRing, SEAL_START_BYTES } from "../../../src/wire/seal.js";
+import { SEAL_START_BYTES } from "../../../src/wire/seal.js";
 import { encodeStream, StreamReader } from "../../../src/wire/stream.js";
+import { keyRing } from "./key-ring.js";
 import { KEY_A, KEY_B, MESSAGES, NO_LABEL, PORT, PUSH_PULL } from "./samples.js";
 
 const url = new URL("../../fixtures/wire/serf-recorded.json", import.meta.url);
@@ -32,8 +33,8 @@ describe("the glance", () => {
     ["a ring in rotation, sealed with its second key", [KEY_B, KEY_A], NO_LABEL],
     ["a label", [KEY_A], LABEL],
   ] as const)("takes every packet and stream of ours, with %s", (_name, keys, label) => {
-    const ours = { keys: new KeyRing([KEY_A]), label };
-    const ring = { keys: new KeyRing(keys), label };
+    const ours = { keys: keyRing([KEY_A]), label };
+    const ring = { keys: keyRing(keys), label };
     for (const message of MESSAGES) expect(seemsOurs(packPacket([message], ours), ring)).toBe(true);
     for (const options of [{}, { crc: true }, { compress: true }, { crc: true, compress: true }]) {
       expect(seemsOurs(packPacket(MESSAGES, { ...ours, ...options }), ring)).toBe(true);
@@ -66,7 +67,7 @@ describe("the glance", () => {
   });
 
   it("refuses nearly all that another key sealed, short or long", () => {
-    const ring = { keys: new KeyRing([KEY_A]), label: NO_LABEL };
+    const ring = { keys: keyRing([KEY_A]), label: NO_LABEL };
     let taken = 0;
     for (let i = 0; i < 4000; i++) {
       const bytes = randomBytes(i % 2 === 0 ? 200 : 1400);
@@ -79,7 +80,7 @@ describe("the glance", () => {
 
   it("refuses a stream of another key at its first block, and does not wait for megabytes", () => {
     const reader = new StreamReader({
-      keys: new KeyRing([KEY_A]),
+      keys: keyRing([KEY_A]),
       label: NO_LABEL,
       accepting: true,
       defaultPort: PORT,
@@ -94,7 +95,7 @@ describe("the glance", () => {
 
   it("tells packets apart by their nonces, and copies of one by nothing", () => {
     for (const label of [NO_LABEL, LABEL]) {
-      const options = { keys: new KeyRing([KEY_A]), label };
+      const options = { keys: keyRing([KEY_A]), label };
       const some = Array.from({ length: 1000 }, () => packPacket([MESSAGES[0]!], options));
       expect(new Set(some.map((bytes) => nonceOf(bytes, options))).size).toBe(1000);
       expect(nonceOf(Uint8Array.from(some[0]!), options)).toBe(nonceOf(some[0]!, options));

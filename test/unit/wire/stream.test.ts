@@ -6,8 +6,9 @@ import { lzwCompress } from "../../../src/wire/lzw.js";
 import { encodeMessage } from "../../../src/wire/message-codec.js";
 import { MsgpackWriter } from "../../../src/wire/msgpack.js";
 import { labelBytes, type PacketOptions } from "../../../src/wire/packet.js";
-import { KeyRing } from "../../../src/wire/seal.js";
+
 import { encodeStream, type StreamMessage, type StreamRead, StreamReader } from "../../../src/wire/stream.js";
+import { keyRing } from "./key-ring.js";
 import { ENVELOPE, KEY_A, KEY_B, MESSAGES, NO_LABEL, PORT, PUSH_PULL } from "./samples.js";
 
 const url = new URL("../../fixtures/wire/serf-recorded.json", import.meta.url);
@@ -26,9 +27,9 @@ const STREAM_MESSAGES: readonly StreamMessage[] = [
 
 const WORLDS: [string, PacketOptions][] = [
   ["plain", { keys: null, label: NO_LABEL }],
-  ["sealed", { keys: new KeyRing([KEY_A]), label: NO_LABEL }],
+  ["sealed", { keys: keyRing([KEY_A]), label: NO_LABEL }],
   ["plain, labelled", { keys: null, label: labelBytes("prod") }],
-  ["sealed, labelled", { keys: new KeyRing([KEY_B, KEY_A]), label: labelBytes("prod") }],
+  ["sealed, labelled", { keys: keyRing([KEY_B, KEY_A]), label: labelBytes("prod") }],
 ];
 
 function read(
@@ -96,7 +97,7 @@ describe("bounds and refusals", () => {
     ],
     [
       "another key",
-      encodeStream(STREAM_MESSAGES[3]!, { keys: new KeyRing([KEY_B]), label: NO_LABEL, dialling: true }),
+      encodeStream(STREAM_MESSAGES[3]!, { keys: keyRing([KEY_B]), label: NO_LABEL, dialling: true }),
       sealed,
       "wrong-key",
     ],
