@@ -15,6 +15,7 @@ const JUST_CLAIMED_MS = 500;
 export function beginClaim(ctx: Context, key: Key, now: Millis, why?: string): void {
   key.held.clear();
   key.holding = false;
+  key.heldBackBy = null;
   key.tookOver = key.holder !== null;
   enter(ctx, key, "claiming", why ?? (key.holder === null ? "first claim" : `after ${key.holder}`), now);
   decide(ctx, key, now);
@@ -72,6 +73,7 @@ export function apply(ctx: Context, key: Key, verdict: WireVerdict, now: Millis)
         return;
       }
       key.notBefore = now + CLAIM_AGAIN_MS;
+      key.heldBackBy = isLive(ctx.view, verdict.member) ? null : verdict.member;
       enter(ctx, key, "standby", heldBack(ctx.view, key, verdict.member), now);
       arm(ctx, key, "claim-again", key.notBefore);
       return;

@@ -54,7 +54,11 @@ export interface Key {
   lingers: boolean;
   /** No claim before: a refused or failed one is not repeated at once. */
   notBefore: Millis;
+  /** The claim waits because this member answers on the wire, and is held dead here: it need not wait longer than for its return. */
+  heldBackBy: string | null;
+  /** Since when state is being exchanged with a rival, and with whom. */
   rivalryAt: Millis;
+  rival: string | null;
   /**
    * A rival with which no state could be exchanged: we gave way to it, or (ours to keep) still owe it an announcement when
    * it is heard again.
@@ -111,7 +115,9 @@ export function newKey(spec: KeySpec, now: Millis): Key {
     held: new Set(),
     lingers: false,
     notBefore: Number.NEGATIVE_INFINITY,
+    heldBackBy: null,
     rivalryAt: Number.NEGATIVE_INFINITY,
+    rival: null,
     stubborn: null,
     misnamedBy: null,
     contested: null,

@@ -205,6 +205,7 @@ export class Ownership {
     } else if (change === "back") {
       for (const key of this.#keys.values()) {
         if (key.elected.owner === member) tellGivenUp(this.#ctx, key);
+        this.#noLongerHeldBack(key, member, now);
         const elsewhere = key.state === "releasing" || key.elected.owner !== this.#ctx.view.self;
         if (elsewhere && (key.state === "releasing" || key.state === "owned")) key.owesAnnouncement = true;
         // Where configurations differ the election moves nothing: two that serve must hear each other.
@@ -214,6 +215,14 @@ export class Ownership {
         announceAgain(this.#ctx, key, member, now);
       }
     }
+  }
+
+  /** Whom the wire told us of hands over by gossip now. It may have fallen silent for us already. */
+  #noLongerHeldBack(key: Key, member: string, now: Millis): void {
+    if (key.heldBackBy !== member || key.state !== "standby") return;
+    key.heldBackBy = null;
+    key.notBefore = now;
+    this.#evaluate(key, now);
   }
 
   /** Configurations are alike again: whoever else owned a key by another election hears that it is ours, and moves are made. */

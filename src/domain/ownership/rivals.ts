@@ -103,7 +103,12 @@ function gaveUp(ctx: Context, key: Key, member: string, now: Millis): void {
 
 /** Law 8: exchange state first, elect again, then the winner announces; never a volley. */
 export function rivalry(ctx: Context, key: Key, member: string, yielded: boolean, now: Millis): void {
-  if (key.rivalryAt > Number.NEGATIVE_INFINITY) return;
+  if (key.rivalryAt > Number.NEGATIVE_INFINITY) {
+    // Another one announces it meanwhile: whoever was heard last is whom the exchange must have been with.
+    if (member !== key.rival) ctx.out.exchangeWith(member);
+    key.rival = member;
+    return;
+  }
   // Our own announcement may have crossed theirs: give it a moment to be heard. Of whom we do not even know that it is back,
   // nothing will come by itself.
   const crossed = key.state === "owned" && now - key.announcedAt < CROSSING_MS;
@@ -217,6 +222,7 @@ function settleOnTheWay(ctx: Context, key: Key, met: boolean, now: Millis): void
 
 function askRival(ctx: Context, key: Key, rival: string, now: Millis): void {
   key.rivalryAt = now;
+  key.rival = rival;
   ctx.out.exchangeWith(rival);
   // Whoever gives way asks the wire first: that is part of the time.
   arm(ctx, key, "rivalry", now + Math.max(RIVALRY_MS / 2, RIVALRY_MS - ctx.questions.timeoutMs));
