@@ -114,7 +114,7 @@ export const PLANTS: Readonly<Record<string, Plant>> = {
     changes: [
       {
         file: "src/domain/ownership/releasing.ts",
-        from: "return heard.at >= lastRoundAt(key, now);",
+        from: "return heard.at >= key.announcedAt && heard.at + CROSSING_MS >= lastRoundAt(key, now);",
         to: "return true;",
       },
     ],
