@@ -139,8 +139,6 @@ export function decodeAckPayload(bytes: Uint8Array | null): AckPayload | null {
 export function encodeAckPayload(payload: AckPayload | null): Uint8Array | null {
   if (payload === null) return null;
   if (payload.kind === "foreign") return payload.bytes.length > 0 ? payload.bytes : null;
-  const known = raw.get(payload);
-  if (known !== undefined) return known;
   writer.reset();
   writer.append(MAGIC);
   writer.map(3 + Number(payload.asked !== undefined) + Number(payload.sightings !== undefined));
@@ -149,7 +147,5 @@ export function encodeAckPayload(payload: AckPayload | null): Uint8Array | null 
   if (payload.asked !== undefined) writeNumber(0x71, payload.asked);
   if (payload.sightings !== undefined) writeSightings(payload.sightings);
   writeNumber(0x76, payload.factsVersion);
-  const bytes = writer.finish();
-  raw.set(payload, bytes);
-  return bytes;
+  return writer.finish();
 }

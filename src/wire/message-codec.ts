@@ -1,7 +1,7 @@
 /**
  * One `Message` to and from its bytes: type byte, then a msgpack map with Go's field names in Go's order (sorted).
  * Purpose: memberlist-wire.md, section 4, for packets. Boundary: knows no compound, CRC, compression or seal (packet.ts).
- * Encoding happens once for each message object: `measure` and `packPacket` share the bytes.
+ * What is said to many is encoded once for each message object: `measure` and `packPacket` share the bytes.
  */
 import { addressToBytes } from "../domain/address.js";
 import type { Message, PingSource } from "../domain/messages.js";
@@ -42,14 +42,15 @@ export const TYPE = {
 const encoded = new WeakMap<Message, Uint8Array>();
 const writer = new MsgpackWriter(4096);
 
-/** The message with its type byte. The same object gives the same bytes object: do not write into it. */
+/** The message with its type byte. The same object may give the same bytes object: do not write into it. */
 export function encodeMessage(message: Message): Uint8Array {
   let bytes = encoded.get(message);
   if (bytes === undefined) {
     writer.reset();
     write(message);
     bytes = writer.finish();
-    encoded.set(message, bytes);
+    // Questions and answers are said once; what is spread is said to many, and measured before.
+    if (!(message.kind === "ping" || message.kind === "ack")) encoded.set(message, bytes);
   }
   return bytes;
 }
@@ -118,10 +119,19 @@ function sourcePairs(source: PingSource | null): number {
   return source === null ? 0 : 2 + (source.name === "" ? 0 : 1);
 }
 
+/** The source that was written last, nearly always this host. */
+let sourceHost = "";
+let sourceBytes: Uint8Array = new Uint8Array(0);
+
 /** Omitted when empty, as Go's `omitempty` does. */
 function writeSource(source: PingSource | null): void {
   if (source === null) return;
-  writeBytes(writer, "SourceAddr", addressToBytes(source.address.host));
+  const { host } = source.address;
+  if (host !== sourceHost) {
+    sourceBytes = addressToBytes(host);
+    sourceHost = host;
+  }
+  writeBytes(writer, "SourceAddr", sourceBytes);
   if (source.name !== "") writeText(writer, "SourceNode", source.name);
   writeNumber(writer, "SourcePort", source.address.port);
 }

@@ -10,6 +10,14 @@ import { fail } from "./problem.js";
 const SKIP_DEPTH_MAX = 8;
 const TWO_32 = 0x1_0000_0000;
 
+/**
+ * Nearly all texts are the names of fields and of a few members: each place remembers the last one whose hash led there, and
+ * to compare it costs less than to make a string.
+ */
+const FAMILIARS = 512;
+const FAMILIAR_BYTES_MAX = 32;
+const familiar: string[] = new Array<string>(FAMILIARS).fill("");
+
 export class MsgpackReader {
   readonly #buf: Buffer;
   readonly #end: number;
@@ -157,9 +165,25 @@ export class MsgpackReader {
     if (n > max) fail("too-large");
     const at = this.#take(n);
     const end = at + n;
-    let i = at;
-    while (i < end && this.#buf[i]! < 0x80) i++;
-    if (i === end) return this.#buf.toString("latin1", at, end);
+    let hash = n;
+    for (let i = at; i < end; i++) {
+      const byte = this.#buf[i]!;
+      if (byte >= 0x80) return this.#utf8(at, end);
+      hash = (31 * hash + byte) | 0;
+    }
+    if (n > FAMILIAR_BYTES_MAX) return this.#buf.toString("latin1", at, end);
+    const slot = hash & (FAMILIARS - 1);
+    if (!this.#is(familiar[slot]!, at, n)) familiar[slot] = this.#buf.toString("latin1", at, end);
+    return familiar[slot]!;
+  }
+
+  #is(text: string, at: number, n: number): boolean {
+    if (text.length !== n) return false;
+    for (let i = 0; i < n; i++) if (text.charCodeAt(i) !== this.#buf[at + i]) return false;
+    return true;
+  }
+
+  #utf8(at: number, end: number): string {
     if (!isUtf8(this.#buf.subarray(at, end))) fail("bad-text");
     return this.#buf.toString("utf8", at, end);
   }

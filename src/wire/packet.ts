@@ -70,6 +70,10 @@ export function packetBudget(options: { readonly sealed: boolean; readonly label
 export function packPacket(messages: readonly Message[], options: PackOptions): Uint8Array {
   const crcBytes = options.crc === true ? CRC_BYTES : 0;
   const prefix = options.label.length > 0 ? 2 + options.label.length : 0;
+  if (messages.length === 1 && options.keys !== null && crcBytes === 0 && options.compress !== true) {
+    // At rest this is every datagram: it is sealed from where it was encoded.
+    return framed(encodeMessage(messages[0]!), prefix, options);
+  }
   let body = merged(messages, crcBytes);
   if (options.compress === true) {
     const smaller = compressIfSmaller(body.subarray(crcBytes));
@@ -79,6 +83,11 @@ export function packPacket(messages: readonly Message[], options: PackOptions): 
     body[0] = TYPE.crc;
     body.writeUInt32BE(crc32(body.subarray(CRC_BYTES)), 1);
   }
+  return framed(body, prefix, options);
+}
+
+/** With the label's header before it, and sealed. */
+function framed(body: Uint8Array, prefix: number, options: PackOptions): Uint8Array {
   if (options.keys === null && prefix === 0) return body;
   const out = Buffer.allocUnsafe(prefix + body.length + (options.keys === null ? 0 : SEAL_BYTES));
   if (prefix > 0) {
