@@ -5,6 +5,7 @@
 import * as http from "node:http";
 import * as https from "node:https";
 import * as net from "node:net";
+import { getSystemErrorMap } from "node:util";
 import type { Check } from "../config/types.js";
 import { type Outcome, runProgram } from "./helper-run.js";
 
@@ -86,7 +87,11 @@ function late(timeoutMs: number): Outcome {
   return { ok: false, reason: `no answer within ${timeoutMs} ms` };
 }
 
+/** In words, with the code that a search finds; TLS says its own ("certificate has expired"). */
 function failed(error: Error): Outcome {
-  const code = (error as NodeJS.ErrnoException).code;
-  return { ok: false, reason: code ?? error.message };
+  // Of several addresses of a name: what the first one said.
+  const [first = error]: Error[] = error instanceof AggregateError ? error.errors : [];
+  const { code, errno, message } = first as NodeJS.ErrnoException;
+  const words = errno === undefined ? undefined : getSystemErrorMap().get(errno)?.[1];
+  return { ok: false, reason: words === undefined ? message || (code ?? "failed") : `${words} (${code})` };
 }

@@ -50,11 +50,18 @@ function web(path: string, more: object = {}, timeoutMs?: number) {
 }
 
 describe("checks in the helper process", () => {
-  it("tcp: connected, refused", async () => {
+  it("tcp: connected, refused, and a name that is none", async () => {
     expect(await check({ type: "tcp", host: "127.0.0.1", port })).toMatchObject({ ok: true, reason: "connected" });
     expect(await check({ type: "tcp", host: "127.0.0.1", port: 1 })).toMatchObject({
       ok: false,
-      reason: "ECONNREFUSED",
+      reason: "connection refused (ECONNREFUSED)",
+    });
+    expect(await check({ type: "tcp", host: "localhost", port: 1 })).toMatchObject({
+      reason: "connection refused (ECONNREFUSED)",
+    });
+    expect(await check({ type: "tcp", host: "no.such.name.invalid", port: 1 })).toMatchObject({
+      ok: false,
+      reason: expect.stringMatching(/^[a-z].* \(E\w+\)$/),
     });
   });
 
