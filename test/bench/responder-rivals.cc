@@ -1,13 +1,15 @@
 // The rivals of `npm run bench:responder`: what a good program makes of a plain packet socket, so that the flood's figures have a
 // measure on the same machine. One address, one family, one thread, at the scheduling that it was started with; it answers until
-// it is ended. Boundary: no lease, no checks, no counters; it is compared with vipd, never a part of it.
+// it is ended. "v2-joined" joins the address's solicited-node group besides, as its owner must behind a switch that snoops MLD.
+// Boundary: no lease, no checks, no counters; it is compared with vipd, never a part of it.
 //
-// usage: rivals INTERFACE arp|ns recvmmsg|v2|v3 ADDRESS
+// usage: rivals INTERFACE arp|ns recvmmsg|v2|v3|v2-joined ADDRESS
 #include <arpa/inet.h>
 #include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -46,13 +48,14 @@ class Rival {
     attach_filter();
     const int one = 1;
     setsockopt(fd_, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof one);
-    if (kind == "v2") open_ring(TPACKET_V2);
+    if (kind == "v2" || kind == "v2-joined") open_ring(TPACKET_V2);
     if (kind == "v3") open_ring(TPACKET_V3);
     sockaddr_ll local{};
     local.sll_family = AF_PACKET;
     local.sll_protocol = htons(arp ? ETH_P_ARP : ETH_P_IPV6);
     local.sll_ifindex = static_cast<int>(if_nametoindex(interface));
     if (bind(fd_, reinterpret_cast<sockaddr*>(&local), sizeof local) != 0) die("bind");
+    if (kind == "v2-joined") join_group(local.sll_ifindex);
     for (unsigned i = 0; i < kBatch; i++) {
       out_vector_[i].iov_base = replies_[i];
       out_[i].msg_hdr.msg_iov = &out_vector_[i];
@@ -113,6 +116,16 @@ class Rival {
                           {BPF_RET | BPF_K, 0, 0, 0}};
     const sock_fprog program{6, code};
     if (setsockopt(fd_, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) != 0) die("SO_ATTACH_FILTER");
+  }
+
+  /** ff02::1:ffXX:XXXX; the membership lasts as long as its socket, which is the program's. */
+  void join_group(int interface_index) const {
+    const uint8_t group[16] = {0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, ip_[13], ip_[14], ip_[15]};
+    ipv6_mreq request{};
+    std::memcpy(&request.ipv6mr_multiaddr, group, sizeof group);
+    request.ipv6mr_interface = static_cast<unsigned>(interface_index);
+    const int member = socket(AF_INET6, SOCK_DGRAM, 0);
+    if (setsockopt(member, IPPROTO_IPV6, IPV6_JOIN_GROUP, &request, sizeof request) != 0) die("IPV6_JOIN_GROUP");
   }
 
   void open_ring(int version) {
@@ -206,14 +219,14 @@ class Rival {
 
 int main(int argc, char** argv) {
   if (argc != 5) {
-    std::fprintf(stderr, "usage: rivals INTERFACE arp|ns recvmmsg|v2|v3 ADDRESS\n");
+    std::fprintf(stderr, "usage: rivals INTERFACE arp|ns recvmmsg|v2|v3|v2-joined ADDRESS\n");
     return 64;
   }
   const std::string kind = argv[3];
   Rival rival(argv[1], std::string(argv[2]) == "arp", kind, argv[4]);
   std::puts("ready");
   std::fflush(stdout);
-  if (kind == "v2") rival.run_v2();
+  if (kind == "v2" || kind == "v2-joined") rival.run_v2();
   if (kind == "v3") rival.run_v3();
   rival.run_recvmmsg();
 }

@@ -30,11 +30,14 @@ const rounds = Number(options.rounds);
 
 const GENERATOR_CORE = 0;
 const ANSWER_CORE = 1;
-/** Plain packet sockets (responder-rivals.cc), measured flat out only. */
-const RIVALS = ["recvmmsg", "v2", "v3"] as const;
-type Rival = (typeof RIVALS)[number];
 const FAMILIES = ["arp", "ns"] as const;
 type Family = (typeof FAMILIES)[number];
+type Rival = "recvmmsg" | "v2" | "v3" | "v2-joined";
+/** Plain packet sockets (responder-rivals.cc), measured flat out only. Only the one that joined does what a VIP's owner must for NS. */
+const RIVALS: Record<Family, readonly Rival[]> = {
+  arp: ["recvmmsg", "v2", "v3"],
+  ns: ["recvmmsg", "v2", "v3", "v2-joined"],
+};
 /** What the kernel has on eth0, what we answer for, and what nobody here has. */
 const TARGETS: Record<"kernel" | "vipd" | "foreign", Record<Family, string>> = {
   kernel: { arp: "10.7.0.1", ns: "fd07::1" },
@@ -183,7 +186,7 @@ async function compare(
   mode: string,
   extra: number,
 ): Promise<Partial<Record<Contender, Shot>> & Record<"kernel" | "vipd", Shot>> {
-  const rivals = mode === "flat" ? RIVALS : [];
+  const rivals = mode === "flat" ? RIVALS[family] : [];
   const shots = new Map<Contender, Shot[]>();
   const shoot = async (who: Contender, target: string) => {
     shots.set(who, [...(shots.get(who) ?? []), await lab.shoot(family, mode, target, extra)]);
