@@ -107,6 +107,13 @@ export function announce(ctx: Context, key: Key, now: Millis): void {
   announceOn(ctx, key, key.spec.addresses, ANNOUNCE_ROUNDS_MS);
 }
 
+/** The responder yielded, and was told to answer again: the rounds that this ended go on. */
+export function resumeRounds(ctx: Context, key: Key, addresses: readonly string[], now: Millis): void {
+  const toCome = key.roundsFrom.flatMap((from) => ANNOUNCE_ROUNDS_MS.map((ms) => Math.ceil(from + ms - now)));
+  const rounds = [...new Set(toCome.filter((ms) => ms > 0))].sort((a, b) => a - b);
+  if (rounds.length > 0) announceOn(ctx, key, addresses, rounds);
+}
+
 /** When a round of ours was last due on the wire. */
 export function lastRoundAt(key: Key, now: Millis): Millis {
   const rounds = key.roundsFrom.flatMap((from) => ANNOUNCE_ROUNDS_MS.map((ms) => from + ms));

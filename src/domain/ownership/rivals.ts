@@ -17,6 +17,7 @@ import {
   mayClaim,
   note,
   RIVALRY_MS,
+  resumeRounds,
 } from "./context.js";
 import { isLive, type Key, misnamedBy, placesOf, silentFor } from "./key.js";
 import { judge } from "./questions.js";
@@ -45,7 +46,10 @@ export function memberClaims(
   if (ctx.view.deaf(member) && mayClaim(ctx) && serves(key)) {
     // Whether it serves, though gossip does not reach it, is found out meanwhile.
     if (member !== key.successor) rivalry(ctx, key, member, false, now);
-    if (how.yielded) answer(ctx, key);
+    if (how.yielded) {
+      answer(ctx, key);
+      resumeRounds(ctx, key, addresses, now);
+    }
     speakLast(ctx, key, addresses, now);
   } else if (key.state === "releasing") {
     // Whoever stops gives way to anybody who lives and announces it: the group has elected without us already.

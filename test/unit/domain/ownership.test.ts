@@ -333,6 +333,17 @@ describe("ownership: meeting again (law 8)", () => {
     expect(world.key.state).toBe("owned");
   });
 
+  it("and the rounds that its frame ended go on", () => {
+    const world = new World().own("b");
+    world.deafHosts.add("b");
+    world.machine.claimHeard({ address: V, mac: MAC.b, yielded: true }, 500);
+    expect(world.take("announce").map((output) => output.kind === "announce" && output.roundsMs)).toEqual([
+      [500, 2500],
+      [0],
+    ]);
+    expect(world.key.state).toBe("owned");
+  });
+
   it("what a host announces that does not hear us holds no claim back, only the wire's own word does", () => {
     const world = new World().elect("b", "a");
     world.states.set("c", "dead");
