@@ -28,6 +28,17 @@ export interface Contender {
 
 const LOG_DISK_BYTES = 8 << 20;
 
+/** As journald: it outlives every daemon and a full disk, on which lines are lost. Without a reader no daemon could be started. */
+const PIPE_READER = `
+import os, sys
+pipe = os.open(sys.argv[1], os.O_RDWR)
+log = os.open(sys.argv[2], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+while True:
+    part = os.read(pipe, 65536)
+    try: os.write(log, part)
+    except OSError: pass
+`;
+
 export class Vipd implements Contender {
   readonly name = "vipd";
   readonly #disks: readonly string[];
@@ -62,8 +73,7 @@ export class Vipd implements Contender {
     const pipe = path.join(host.dir, "output");
     sh("mkfifo", pipe);
     host.outputTo = pipe;
-    // Opened for reading and writing, it outlives every daemon.
-    const argv = ["sh", "-c", 'exec cat <>"$0" >>"$1"', pipe, host.logFile];
+    const argv = ["python3", "-c", PIPE_READER, pipe, host.logFile];
     const logFile = path.join(host.dir, "reader.log");
     this.readers.set(host, this.lab.processes.spawn({ namespace: host.namespace, argv, logFile }));
   }
