@@ -109,15 +109,18 @@ export function announce(ctx: Context, key: Key, now: Millis): void {
 
 /** The responder yielded, and was told to answer again: the rounds that this ended go on. */
 export function resumeRounds(ctx: Context, key: Key, addresses: readonly string[], now: Millis): void {
-  const toCome = key.roundsFrom.flatMap((from) => ANNOUNCE_ROUNDS_MS.map((ms) => Math.ceil(from + ms - now)));
+  const toCome = roundsOf(key).map((at) => Math.ceil(at - now));
   const rounds = [...new Set(toCome.filter((ms) => ms > 0))].sort((a, b) => a - b);
   if (rounds.length > 0) announceOn(ctx, key, addresses, rounds);
 }
 
 /** When a round of ours was last due on the wire. */
 export function lastRoundAt(key: Key, now: Millis): Millis {
-  const rounds = key.roundsFrom.flatMap((from) => ANNOUNCE_ROUNDS_MS.map((ms) => from + ms));
-  return Math.max(key.announcedAt, ...rounds.filter((at) => at <= now));
+  return Math.max(key.announcedAt, ...roundsOf(key).filter((at) => at <= now));
+}
+
+function roundsOf(key: Key): Millis[] {
+  return key.roundsFrom.flatMap((from) => ANNOUNCE_ROUNDS_MS.map((ms) => from + ms));
 }
 
 /** On every interface that can carry frames; what is down is announced by the responder when it comes back. */
