@@ -51,7 +51,11 @@ export class Host {
   #pausedSince: number | null = null;
   /** When the loop, the process or the machine last stood still or was slow; when the clock last did. */
   #troubledAt = Number.NEGATIVE_INFINITY;
+  /** The last turn, in the host's own time. */
+  #turnedAt = Number.NEGATIVE_INFINITY;
   #pausedAt = Number.NEGATIVE_INFINITY;
+  /** How long the clock stood still then. */
+  pausedMs = 0;
   /** When it woke from a gap longer than its lease, and when an exchange of state ended last, well or not. */
   gapEndedAt = Number.NEGATIVE_INFINITY;
   /** When it last woke from a gap that was shorter than its lease. */
@@ -188,15 +192,23 @@ export class Host {
     return { name: "eth0", mac: this.mac, up: true, carrier: this.link };
   }
 
+  /** A quorum's answers may end the lease before the gap is as long as a lease: that alone asks for no exchange. */
+  #gapped(): boolean {
+    const { leaseMs } = this.#world.profileOf(this.name);
+    const now = this.clock();
+    return now >= this.leaseUntil && (!this.settings.quorum || now >= this.#turnedAt + leaseMs);
+  }
+
   #resume(): void {
     if (!this.up || this.stopped) return;
     if (this.#pausedSince !== null) {
-      this.#clockOffsetMs -= this.#world.now - this.#pausedSince;
+      this.pausedMs = this.#world.now - this.#pausedSince;
+      this.#clockOffsetMs -= this.pausedMs;
       this.#pausedSince = null;
       this.#pausedAt = this.#world.now;
     }
     this.#troubledAt = this.#world.now;
-    if (this.clock() >= this.leaseUntil) this.gapEndedAt = this.#world.now;
+    if (this.#gapped()) this.gapEndedAt = this.#world.now;
     else this.goesOnAt = this.#world.now;
     this.native.resume();
     this.#pump();
@@ -241,6 +253,7 @@ export class Host {
   #turn(input: GroupInput): void {
     if (!this.up) return;
     if (input.kind === "exchanged" || input.kind === "exchange-failed") this.exchangedAt = this.#world.now;
+    this.#turnedAt = this.clock();
     for (const output of this.group.handle(input, this.clock())) this.#perform(output);
     this.#world.turned(this);
   }

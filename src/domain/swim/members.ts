@@ -32,6 +32,8 @@ export interface Member {
   assuredAt: Millis;
   /** When it last answered a question of ours. */
   answeredAt: Millis;
+  /** When it was last taken back as alive after a suspicion or a death. */
+  returnedAt: Millis;
   /** Since when, and when last, its questions showed that it had not heard what we said (ears.ts). */
   ignoresUsSince: Millis | null;
   ignoredUsAt: Millis;
@@ -113,6 +115,7 @@ export class MemberTable {
       lastHeardAt: Number.NEGATIVE_INFINITY,
       assuredAt: of.now,
       answeredAt: Number.NEGATIVE_INFINITY,
+      returnedAt: Number.NEGATIVE_INFINITY,
       ignoresUsSince: null,
       ignoredUsAt: Number.NEGATIVE_INFINITY,
       deaf: false,
@@ -157,7 +160,10 @@ export class MemberTable {
       member.state = state;
       member.since = now;
       // It has heard an accusation, ours or another's: whether it hears us is judged anew.
-      if (state === "alive") this.#hears(member);
+      if (state === "alive") {
+        member.returnedAt = now;
+        this.#hears(member);
+      }
     }
     this.changed(member);
   }

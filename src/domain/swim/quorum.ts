@@ -78,6 +78,7 @@ export class QuorumDuty {
   answered(member: Member, instance: number, sentAt: Millis, sightings: readonly Sighting[]): void {
     if (this.#hosts === null || isForeign(member)) return;
     if (member.meta.kind === "vipd" && member.meta.instance === instance) this.#prove(member, sentAt);
+    if (this.#mayMisdate(member)) return;
     for (const sighting of sightings.slice(0, SIGHTINGS_MAX)) {
       const seen = this.#ctx.table.get(this.#byInstance.get(sighting.instance) ?? "");
       if (seen === undefined || seen.self || seen.meta.kind !== "vipd") continue;
@@ -85,6 +86,14 @@ export class QuorumDuty {
       if (sighting.answeredAgoMs !== null) this.#prove(seen, sentAt - sighting.answeredAgoMs);
       if (sighting.heardAgoMs !== null) this.#witness(seen, sentAt - sighting.heardAgoMs);
     }
+  }
+
+  /**
+   * A machine that its hypervisor paused does not know it: until all that it heard before is too old by its own clock, too, the
+   * ages that it tells of others are too small. A silence is all that others see of it.
+   */
+  #mayMisdate({ state, returnedAt }: Member): boolean {
+    return state !== "alive" || this.#ctx.now < returnedAt + Math.min(this.#ctx.profile.leaseMs, SIGHTING_AGE_MS_MAX);
   }
 
   /** What we say in an ack of ours: the freshest, as many as a quorum needs. Null: no quorum is asked for. */

@@ -109,6 +109,23 @@ describe("the evidence for a quorum", () => {
     expect(swim.member(`m${other - 100}`)?.witnessedAt).toBe(9);
   });
 
+  it("takes nobody's word for others from whom was missing just now: a paused machine's ages are too small", () => {
+    const { swim, ask, ack, hand } = asking(3, 2);
+    const meta = { kind: "vipd", format: 1, instance: 101, factsVersion: 1, factsDigest: 1 } as const;
+    const dead: Message = { kind: "dead", node: "m1", from: "m2", incarnation: 1 };
+    const alive: Message = { kind: "alive", node: "m1", address: at(1), incarnation: 2, meta, vsn: VIPD_VSN };
+    hand({ kind: "datagram", from: at(2), messages: [dead] }, 1000);
+    hand({ kind: "datagram", from: at(1), messages: [alive] }, 3000);
+    const other = { instance: 102, answeredAgoMs: 60, heardAgoMs: 10 };
+    const asked = ask(3010);
+    ack(1, asked.get("m1")!, 3011, [other]);
+    expect(swim.quorumAt).toBe(Number.NEGATIVE_INFINITY);
+    expect(swim.member("m2")?.witnessedAt).toBe(Number.NEGATIVE_INFINITY);
+    const again = ask(3000 + PROFILES.lan.leaseMs);
+    ack(1, again.get("m1")!, 3001 + PROFILES.lan.leaseMs, [other]);
+    expect(swim.quorumAt).toBe(3000 + PROFILES.lan.leaseMs - 60);
+  });
+
   it("is asked for at a cost that does not grow with the group", () => {
     for (const members of [20, 100, 200]) {
       const { ask } = asking(Math.floor(members / 2) + 1, members);
