@@ -10,6 +10,8 @@ import type { World } from "./world.js";
 
 /** A hand-over's crossing: the announcement travels, the former owner yields. */
 const CROSSING_MS = 30;
+/** Where others came back: what they tell of themselves decides elections, and reaches one by a datagram, another by its next probe. */
+const NEWS_MS = 300;
 /** An announcement's way to whoever is about to answer as well: no question could have been answered in time. */
 const HEARD_AFTER_MS = 5;
 /** A disturbance is felt for so long: in-flight verdicts, questions already asked, announcement rounds. */
@@ -42,6 +44,8 @@ export class VoiceWatch {
   readonly #voicedAt = new Map<string, { at: number; claim: number | undefined }>();
   readonly #beganAt = new Map<string, number>();
   #driftedAt = Number.NEGATIVE_INFINITY;
+  /** When two hosts last used one name: more run then than a quorum's `expect` counts. */
+  #namesakesAt = Number.NEGATIVE_INFINITY;
 
   constructor(world: World) {
     this.#world = world;
@@ -64,6 +68,7 @@ export class VoiceWatch {
 
   #look(): void {
     if (this.#pairs.size > 0 && this.#drifts()) this.#driftedAt = this.#world.now;
+    if (this.#pairs.size > 0 && this.#namesakes()) this.#namesakesAt = this.#world.now;
     this.#compareChanged();
     for (const [key, pair] of this.#pairs) this.#endure(key, pair);
     for (const host of this.#world.hosts) {
@@ -150,6 +155,11 @@ export class VoiceWatch {
     return new Set(files).size > 1;
   }
 
+  #namesakes(): boolean {
+    const running = this.#world.running();
+    return new Set(running.map(({ name }) => name)).size < running.length;
+  }
+
   /** By then one of them has heard of the other, or fallen silent by itself. */
   #leaseMs(...hosts: readonly Host[]): number {
     const profiles = hosts.map((host) => this.#world.profileOf(host.name));
@@ -179,7 +189,7 @@ export class VoiceWatch {
     if (!first.settings.quorum || !second.settings.quorum) return;
     // A clock that stood still dates nothing; where two use one name, more hosts run than are counted; two files elect two.
     if (first.punctualMs < AFTERMATH_MS || second.punctualMs < AFTERMATH_MS) return;
-    if (this.#ambiguous(...this.#world.hosts)) return;
+    if (this.#ambiguous(...this.#world.hosts) || now - this.#namesakesAt < AFTERMATH_MS) return;
     if (now - this.#driftedAt < DRIFT_MS || now - since <= this.#leaseMs(first, second) + CROSSING_MS) return;
     throw new Violation(
       this.#world,
@@ -219,7 +229,7 @@ export class VoiceWatch {
       now - this.#driftedAt < DRIFT_MS
         ? DRIFT_MS
         : calmMs > 0
-          ? CROSSING_MS
+          ? CROSSING_MS + (torn ? NEWS_MS : 0)
           : Math.max(this.#leaseMs(first, second), torn ? RIVALRY_MS : 0) + CROSSING_MS;
     if (Math.min(lasted, wireMs - AFTERMATH_MS) > bound) {
       throw new Violation(
