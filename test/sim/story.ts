@@ -232,13 +232,13 @@ export class Story {
       for (const index of this.downIndexes()) if (index === 1 || this.running().length === 0) this.boot(index);
     }
     world.run(Math.max(0, ...world.hosts.map((host) => host.wakesAt - world.now)) + 1);
-    const nobodyPlugged = this.running().every((host) => !host.link);
+    const unplugged = this.running().some((host) => !host.link);
     for (const host of this.running()) {
       if (!host.link) world.plug(host, true);
       host.reconfigure(this.settings(host.name));
     }
-    // A link tells of its carrier a little later: until then there is nobody who might own anything.
-    if (nobodyPlugged) world.run(1);
+    // A link tells of its carrier a little later: until then nobody may be there who might own something.
+    if (unplugged) world.run(1);
     while (world.hosts.some((host) => host.up && host.leaving)) world.run(50);
     // News of a rival that is gone by now may still be on their way.
     if (this.#rivalled) world.run(500);

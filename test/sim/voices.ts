@@ -12,6 +12,8 @@ import type { World } from "./world.js";
 const CROSSING_MS = 30;
 /** Where others came back: what they tell of themselves decides elections, and reaches one by a datagram, another by its next probe. */
 const NEWS_MS = 300;
+/** By then an announcement has been made a third time. */
+const ROUNDS_MS = 1000;
 /** An announcement's way to whoever is about to answer as well: no question could have been answered in time. */
 const HEARD_AFTER_MS = 5;
 /** A disturbance is felt for so long: in-flight verdicts, questions already asked, announcement rounds. */
@@ -44,6 +46,8 @@ export class VoiceWatch {
   readonly #voicedAt = new Map<string, { at: number; claim: number | undefined }>();
   readonly #beganAt = new Map<string, number>();
   #driftedAt = Number.NEGATIVE_INFINITY;
+  /** When the segment last lost or delayed frames by itself. */
+  #lossyAt = Number.NEGATIVE_INFINITY;
   /** When two hosts last used one name: more run then than a quorum's `expect` counts. */
   #namesakesAt = Number.NEGATIVE_INFINITY;
 
@@ -68,6 +72,7 @@ export class VoiceWatch {
 
   #look(): void {
     if (this.#pairs.size > 0 && this.#drifts()) this.#driftedAt = this.#world.now;
+    if (!this.#world.wire.fair) this.#lossyAt = this.#world.now;
     if (this.#pairs.size > 0 && this.#namesakes()) this.#namesakesAt = this.#world.now;
     this.#compareChanged();
     for (const [key, pair] of this.#pairs) this.#endure(key, pair);
@@ -140,6 +145,8 @@ export class VoiceWatch {
     // Two heirs on two sides of a torn gossip, both with the wire's silence: neither can have heard the other yet.
     const beganAt = this.#beganAt.get(`${former.instance} ${address}`) ?? Number.NEGATIVE_INFINITY;
     if (this.#world.now - beganAt < HEARD_AFTER_MS) return;
+    // It stood still while the wire was asked, and woke within its lease.
+    if (this.#world.now - former.goesOnAt < this.#world.profileOf(heir.name).askTimeoutMs) return;
     // Of whom nothing could be heard, nothing can be known: both sides serve (law 4 is what forbids it).
     const unheard = this.#world.gossip.soundMs(a, b) < AFTERMATH_MS;
     const unasked = this.#world.wire.soundMs(a, b) < AFTERMATH_MS;
@@ -190,7 +197,10 @@ export class VoiceWatch {
     // A clock that stood still dates nothing; where two use one name, more hosts run than are counted; two files elect two.
     if (first.punctualMs < AFTERMATH_MS || second.punctualMs < AFTERMATH_MS) return;
     if (this.#ambiguous(...this.#world.hosts) || now - this.#namesakesAt < AFTERMATH_MS) return;
-    if (now - this.#driftedAt < DRIFT_MS || now - since <= this.#leaseMs(first, second) + CROSSING_MS) return;
+    // An announcement that is lost on the segment is repeated within a second.
+    const again = now - this.#lossyAt < AFTERMATH_MS ? ROUNDS_MS : 0;
+    if (now - this.#driftedAt < DRIFT_MS) return;
+    if (now - since <= Math.max(this.#leaseMs(first, second), again) + CROSSING_MS) return;
     throw new Violation(
       this.#world,
       `two voices for ${address} in spite of the quorum since ${since.toFixed(1)}: ${first} and ${second}`,

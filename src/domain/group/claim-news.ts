@@ -5,6 +5,7 @@
  */
 import { hashText } from "../hash.js";
 import type { Millis, VipdMessage } from "../messages.js";
+import { isLive } from "../swim/members.js";
 import type { MemberView } from "../swim/types.js";
 import type { GroupContext } from "./context.js";
 
@@ -13,6 +14,8 @@ export type Claimed = Extract<VipdMessage, { kind: "claimed" }>;
 /** One claim is passed on once in so long: by then its copies have stopped travelling. */
 const AGAIN_MS = 1000;
 const REMEMBERED_MAX = 256;
+/** Up to so many others are each told by each: gossip may miss the one host that hears nobody but us. */
+const TOLD_EACH_MAX = 10;
 
 export class ClaimNews {
   readonly #passedAt = new Map<string, Millis>();
@@ -53,7 +56,12 @@ export class ClaimSpread {
   spread(claim: Claimed): void {
     const { swim, ownership, now } = this.#ctx;
     if (!this.#news.spreads(claim, now)) return;
-    this.#ctx.feedSwim({ kind: "broadcast", subject: this.#news.subject(claim), body: claim });
+    const others = swim
+      .members()
+      .filter((one) => !one.self && !one.foreign && one.name !== claim.name && isLive(one.state));
+    if (others.length > TOLD_EACH_MAX)
+      this.#ctx.feedSwim({ kind: "broadcast", subject: this.#news.subject(claim), body: claim });
+    else for (const { name } of others) this.#ctx.feedSwim({ kind: "tell", member: name, body: claim });
     const member = claimant(claim, swim.member(claim.name));
     if (member === null) return;
     ownership.claimNoticed({ member, round: claim.round, addresses: claim.addresses }, now);

@@ -67,7 +67,7 @@ export class Hearing {
 
   #member(event: Extract<SwimEvent, { kind: "member" }>): void {
     const { member, change } = event;
-    const { store, sync, ownership, now } = this.#ctx;
+    const { options, store, sync, ownership, now } = this.#ctx;
     this.#ctx.changed();
     if (member.self) return;
     this.#ctx.output({ kind: "event", event: memberEvent(event) });
@@ -75,6 +75,7 @@ export class Hearing {
       store.forget(member.name);
       sync.forget(member.name);
     } else sync.metaChanged(member, now);
+    if (change === "joined" || change === "alive") sync.introduce(options.name, member);
     if (change === "dead" || change === "left" || change === "forgotten")
       this.#parts.meetings.parted(member.name, change);
     // Elections first: what is ours now decides what is asked and announced.
