@@ -269,6 +269,8 @@ export class Story {
   /** Calm: nobody dies without a cause, and what is served stays served, also while it is handed over. */
   peace(): void {
     const { world } = this;
+    // A quorum's evidence may be of before the trouble, and its questions on their way.
+    if (this.#expect !== undefined) world.run(Math.max(...this.#profiles.map((profile) => profile.leaseMs)));
     let calm = true;
     this.#silentSince.clear();
     world.note("--- peace");

@@ -10,6 +10,7 @@ import {
   announceOn,
   answer,
   arm,
+  CLAIM_AGAIN_MS,
   type Context,
   CROSSING_MS,
   enter,
@@ -186,7 +187,8 @@ export function takeBack(ctx: Context, key: Key, now: Millis): void {
     claimAnew(ctx, key, now);
     return;
   }
-  const unheard = key.evidenced.size > 0 || key.owesAnnouncement;
+  // The successor takes our word for an announcement: one must have been made, for it may have served meanwhile, unheard by us.
+  const unheard = key.evidenced.size > 0 || key.owesAnnouncement || (live && now - key.announcedAt >= CLAIM_AGAIN_MS);
   key.doubtful = false;
   key.evidenced.clear();
   key.successor = null;
@@ -200,12 +202,17 @@ export function takeBack(ctx: Context, key: Key, now: Millis): void {
 
 /** The hand-over takes long: does the successor wait for nothing because it serves already? One announcement asks. */
 export function nudge(ctx: Context, key: Key, now: Millis): void {
-  if (key.state !== "releasing" || key.evidenced.size > 0) return;
+  if (key.state !== "releasing" || silentFor(key)) return;
   if (isLive(ctx.view, key.successor)) {
     key.announcedAt = now;
-    announceOn(ctx, key, key.spec.addresses, [0]);
+    // Of a pair, one address may have been seen and the other's frames been lost.
+    announceOn(ctx, key, unseen(key), [0]);
   }
   arm(ctx, key, "nudge", now + NUDGE_MS);
+}
+
+function unseen(key: Key): string[] {
+  return key.spec.addresses.filter((address) => !key.evidenced.has(address));
 }
 
 /** The heir's announcement was seen: silent at once, and accepting for a while longer. */
