@@ -14,6 +14,7 @@
         "src/os/address_holder.cc",
         "src/os/asker.cc",
         "src/os/filter.cc",
+        "src/os/flood_gate.cc",
         "src/os/groups.cc",
         "src/os/host_interfaces.cc",
         "src/os/lease.cc",

@@ -17,6 +17,10 @@ inline uint32_t run_filter(const Filter& filter, const uint8_t* data, size_t siz
         if (i.k + 4 > size) return 0;
         a = uint32_t{data[i.k]} << 24 | uint32_t{data[i.k + 1]} << 16 | uint32_t{data[i.k + 2]} << 8 | data[i.k + 3];
         break;
+      case BPF_LD | BPF_H | BPF_ABS:
+        if (i.k + 2 > size) return 0;
+        a = uint32_t{data[i.k]} << 8 | data[i.k + 1];
+        break;
       case BPF_LD | BPF_B | BPF_ABS:
         if (i.k >= size) return 0;
         a = data[i.k];

@@ -54,5 +54,6 @@ void packets();
 void decisions();
 void announcements();
 void filters();
+void floods();
 
 }  // namespace vipd::test

@@ -34,6 +34,9 @@ void filters() {
   asked.sender = ip("10.7.0.9");
   const ArpFrame reply = build_arp_reply(asked, mac("02:00:00:00:00:09"));
   check("an answer that claims one of ours passes by its sender", run_filter(few, reply.data(), reply.size()) != 0);
+  ArpFrame other_type = reply;
+  other_type[12] = 0x86;
+  check("the same bytes of another EtherType do not", run_filter(few, other_type.data(), other_type.size()) == 0);
   check("a frame that ends before its addresses is dropped", run_filter(few, reply.data(), 30) == 0);
 
   std::mt19937 random(7);
@@ -58,6 +61,9 @@ void filters() {
   check("a solicitation of another's by one of ours passes", run_filter(ndp, by_vip.bytes.data(), by_vip.size) != 0);
   const NdpFrame by_tail = build_ns(ip("fd07::3"), ip("fd08::100"), mac("02:00:00:00:00:09"));
   check("by the same tail under another prefix it does not", run_filter(ndp, by_tail.bytes.data(), by_tail.size) == 0);
+  NdpFrame other_protocol = ns;
+  other_protocol.bytes[12] = 0x08;
+  check("the same bytes of another EtherType do not", run_filter(ndp, other_protocol.bytes.data(), other_protocol.size) == 0);
   NdpFrame hidden = ns;
   hidden.bytes[20] = 0;
   check("one behind a hop-by-hop header does not", run_filter(ndp, hidden.bytes.data(), hidden.size) == 0);

@@ -7,6 +7,7 @@ int main() {
   decisions();
   announcements();
   filters();
+  floods();
   std::printf("%d passed, %d failed\n", passed, failed);
   return failed == 0 ? 0 : 1;
 }

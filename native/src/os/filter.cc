@@ -2,6 +2,8 @@
 // a program may have bound the ranges; beyond that neighbouring ranges are merged over the smallest gaps.
 #include "os/filter.h"
 
+#include <linux/if_ether.h>
+
 #include <algorithm>
 #include <set>
 
@@ -93,6 +95,13 @@ void emit_member(Filter& out, uint32_t offset, const std::vector<uint32_t>& poin
   for (const size_t at : exits) out[at].k = static_cast<uint32_t>(out.size() - at - 1);
 }
 
+/** The socket may listen to all EtherTypes (PacketSocket::hear_first). */
+void emit_ether_type(Filter& out, uint32_t ether_type) {
+  out.push_back(statement(BPF_LD | BPF_H | BPF_ABS, 12));
+  out.push_back({BPF_JMP | BPF_JEQ | BPF_K, 1, 0, ether_type});
+  out.push_back(statement(BPF_RET | BPF_K, 0));
+}
+
 /** The distinct values of one 32-bit word of the IPv6 addresses. */
 std::set<uint32_t> words_of(const std::vector<Ip>& addresses, uint32_t word) {
   std::set<uint32_t> values;
@@ -118,6 +127,7 @@ Filter arp_filter(const std::vector<Ip>& addresses) {
   const std::vector<uint32_t> points = points_of(addresses, true);
   Filter out;
   if (!points.empty()) {
+    emit_ether_type(out, ETH_P_ARP);
     // 14 bytes of Ethernet: target protocol address at 24, sender's at 14. A shorter frame ends the program with 0.
     emit_member(out, 14 + 24, points);
     emit_member(out, 14 + 14, points);
@@ -130,6 +140,7 @@ Filter ndp_filter(const std::vector<Ip>& addresses) {
   const std::vector<uint32_t> points = points_of(addresses, false);
   Filter out;
   if (!points.empty()) {
+    emit_ether_type(out, ETH_P_IPV6);
     // Next header 58 right behind the fixed header: extension headers end here (RFC 6980).
     out.push_back(statement(BPF_LD | BPF_B | BPF_ABS, 14 + 6));
     out.push_back({BPF_JMP | BPF_JEQ | BPF_K, 1, 0, 58});

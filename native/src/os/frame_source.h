@@ -41,16 +41,24 @@ class FrameSource {
   virtual int send(const uint8_t* data, size_t size) = 0;
   /**
    * kSendBatch frames at most: how many left, or -errno of the first. The kernel may work off a flood inside of each transmission,
-   * for 12 ms at the very worst (one softirq's 4 ms and one pass's 8), so the caller asks for kSendBatchNs of lease before.
+   * for 12 ms at the very worst (one softirq's 4 ms and one pass's 8), so the caller asks for kSendNs of lease for each before.
    */
   virtual int send_all(const OutFrame* frames, size_t count) = 0;
-  static constexpr size_t kSendBatch = 8;
-  static constexpr int64_t kSendBatchNs = 100'000'000;
+  static constexpr size_t kSendBatch = 32;
+  static constexpr int64_t kSendNs = 12'500'000;
   virtual int set_filter(const Filter& filter) = 0;
   /** A batch of this size says that more may wait, and that some may have been dropped. */
   static constexpr size_t kBatch = 64;
-  /** Frames the kernel dropped since the last call, for want of room. */
-  virtual uint64_t take_drops() = 0;
+  struct Tally {
+    /** Frames that came in, or would have. */
+    uint64_t frames;
+    /** Of those, dropped by the kernel for want of room. */
+    uint64_t dropped;
+  };
+  /** Since the last call. */
+  virtual Tally take_tally() = 0;
+  /** Whether frames are heard before nftables' ingress and the kernel's own input have them, or after. 0 or errno. */
+  virtual int hear_first(bool first) = 0;
 };
 
 }  // namespace vipd

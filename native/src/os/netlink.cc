@@ -27,15 +27,28 @@ void NetlinkRequest::attribute(uint16_t type, const void* data, size_t size) {
   close();
 }
 
-int NetlinkSocket::open(const std::vector<int>& groups, bool blocking) {
+size_t NetlinkRequest::nest(uint16_t type) {
+  const size_t at = buffer_.size();
+  attribute(type, nullptr, 0);
+  return at;
+}
+
+void NetlinkRequest::end_nest(size_t at) {
+  const auto length = static_cast<uint16_t>(buffer_.size() - at);
+  std::memcpy(buffer_.data() + at, &length, sizeof length);
+}
+
+int NetlinkSocket::open(const std::vector<int>& groups, bool blocking, int protocol) {
   blocking_ = blocking;
-  fd_ = Fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | (blocking ? 0 : SOCK_NONBLOCK), NETLINK_ROUTE));
+  fd_ = Fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | (blocking ? 0 : SOCK_NONBLOCK), protocol));
   if (!fd_.valid()) return errno;
   const int size = 4 << 20;
   // FORCE needs CAP_NET_ADMIN, which we have; without it the ordinary limit applies, and ENOBUFS leads to a fresh dump.
   if (setsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) != 0) {
     setsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
   }
+  // Ten thousand addresses in one batch are half a megabyte.
+  setsockopt(fd_.get(), SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size);
   const int one = 1;
   setsockopt(fd_.get(), SOL_NETLINK, NETLINK_CAP_ACK, &one, sizeof one);
   sockaddr_nl local{};

@@ -1,4 +1,4 @@
-// rtnetlink in small: a socket, a request builder, a walk over messages and attributes. No threads, no policy.
+// Netlink in small: a socket, a request builder, a walk over messages and attributes. No threads, no policy.
 #pragma once
 
 #include <linux/netlink.h>
@@ -28,6 +28,9 @@ class NetlinkRequest {
     close();
   }
   void attribute(uint16_t type, const void* data, size_t size);
+  /** What is added until end_nest(what this returned) lies within one attribute. */
+  size_t nest(uint16_t type);
+  void end_nest(size_t at);
   const std::vector<uint8_t>& bytes() const { return buffer_; }
   void clear() { buffer_.clear(); }
 
@@ -41,7 +44,7 @@ class NetlinkRequest {
 class NetlinkSocket {
  public:
   /** `groups`: RTNLGRP_* numbers. Returns 0 or errno. */
-  int open(const std::vector<int>& groups, bool blocking);
+  int open(const std::vector<int>& groups, bool blocking, int protocol = NETLINK_ROUTE);
   int fd() const { return fd_.get(); }
   void close() { fd_.reset(); }
   /** 0 or errno. */

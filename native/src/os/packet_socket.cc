@@ -36,6 +36,8 @@ PacketSocket::~PacketSocket() {
 
 int PacketSocket::open(int interface_index, uint16_t ether_type, const RingShape& shape, const Filter& filter) {
   shape_ = shape;
+  interface_index_ = interface_index;
+  ether_type_ = ether_type;
   // Protocol 0: deaf until bound, so nothing of another interface can slip in.
   fd_ = Fd(::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd_.valid()) return errno;
@@ -44,10 +46,14 @@ int PacketSocket::open(int interface_index, uint16_t ether_type, const RingShape
   // Since Linux 4.20; older kernels mark our frames PACKET_OUTGOING, which is looked at, too.
   setsockopt(fd_.get(), SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof one);
   if (const int error = open_ring()) return error;
+  return bind_to(ether_type);
+}
+
+int PacketSocket::bind_to(uint16_t ether_type) {
   sockaddr_ll local{};
   local.sll_family = AF_PACKET;
   local.sll_protocol = htons(ether_type);
-  local.sll_ifindex = interface_index;
+  local.sll_ifindex = interface_index_;
   return ::bind(fd_.get(), reinterpret_cast<const sockaddr*>(&local), sizeof local) == 0 ? 0 : errno;
 }
 
@@ -112,11 +118,18 @@ int PacketSocket::send_all(const OutFrame* frames, size_t count) {
   return sent >= 0 ? sent : -errno;
 }
 
-uint64_t PacketSocket::take_drops() {
+FrameSource::Tally PacketSocket::take_tally() {
   tpacket_stats stats{};
   socklen_t size = sizeof stats;
-  // Reading resets the counters.
-  return getsockopt(fd_.get(), SOL_PACKET, PACKET_STATISTICS, &stats, &size) == 0 ? stats.tp_drops : 0;
+  // Reading resets the counters. The frames include the dropped ones.
+  if (getsockopt(fd_.get(), SOL_PACKET, PACKET_STATISTICS, &stats, &size) != 0) return {0, 0};
+  return {stats.tp_packets, stats.tp_drops};
+}
+
+int PacketSocket::hear_first(bool first) {
+  // Whoever listens to all EtherTypes is asked before ingress; the filter leaves of them what it left before. Takes some ms,
+  // in which nothing is heard.
+  return bind_to(first ? ETH_P_ALL : ether_type_);
 }
 
 }  // namespace vipd

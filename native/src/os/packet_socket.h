@@ -41,14 +41,18 @@ class PacketSocket final : public FrameSource {
   int send(const uint8_t* data, size_t size) override;
   int send_all(const OutFrame* frames, size_t count) override;
   int set_filter(const Filter& filter) override;
-  uint64_t take_drops() override;
+  Tally take_tally() override;
+  int hear_first(bool first) override;
 
  private:
   int open_ring();
+  int bind_to(uint16_t ether_type);
   uint8_t* slot(unsigned index) const { return ring_ + size_t{index} * shape_.slot_size; }
 
   Fd fd_;
   RingShape shape_{};
+  int interface_index_ = 0;
+  uint16_t ether_type_ = 0;
   uint8_t* ring_ = nullptr;
   /** The slot that the kernel fills next, or has filled. */
   unsigned head_ = 0;

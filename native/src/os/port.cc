@@ -24,6 +24,8 @@ int Port::attach(const Link& to) {
 }
 
 void Port::detach() {
+  gate.lift();
+  flood = Flood{};
   arp.reset();
   ndp.reset();
   index = 0;
@@ -39,6 +41,36 @@ std::vector<Ip> Port::known() const {
   addresses.reserve(table.entries().size());
   for (const auto& [ip, entry] : table.entries()) addresses.push_back(ip);
   return addresses;
+}
+
+std::vector<Ip> Port::owned() const {
+  std::vector<Ip> addresses;
+  for (const auto& [ip, entry] : table.entries()) {
+    if (entry.hold == Hold::kOwned) addresses.push_back(ip);
+  }
+  return addresses;
+}
+
+int Port::guard() {
+  gate_outdated = false;
+  if (!gate.is_set()) {
+    int error = arp->hear_first(true);
+    if (error == 0) error = ndp->hear_first(true);
+    if (error != 0) {
+      unguard();
+      return error;
+    }
+  }
+  const int error = gate.set(name, owned());
+  if (error != 0) unguard();
+  return error;
+}
+
+void Port::unguard() {
+  // The kernel first: between the two nobody would hear.
+  gate.lift();
+  arp->hear_first(false);
+  ndp->hear_first(false);
 }
 
 int Port::refresh_filters(const std::vector<Ip>& addresses) {

@@ -6,7 +6,9 @@
 #include <memory>
 
 #include "decision/announcements.h"
+#include "decision/flood.h"
 #include "decision/table.h"
+#include "os/flood_gate.h"
 #include "os/link_monitor.h"
 #include "os/packet_socket.h"
 
@@ -25,6 +27,10 @@ struct Port {
   int refresh_filters(const std::vector<Ip>& addresses);
   /** What the table knows: owned, yielded, watched. */
   std::vector<Ip> known() const;
+  std::vector<Ip> owned() const;
+  /** For the flood's length: its questions end at ingress, heard by us before. 0 or errno; then all is as it was. */
+  int guard();
+  void unguard();
   /** Router flag of our NAs, as /proc says now. */
   void read_forwarding();
   FrameSource& source(const Ip& ip) { return ip.is_v4() ? *arp : *ndp; }
@@ -60,6 +66,10 @@ struct Port {
   int64_t auto_announce_ns = 0;
   /** When to ask the kernel how many frames it dropped; kNever: no reason to. */
   int64_t drops_due_ns = kNever;
+  Flood flood;
+  FloodGate gate;
+  /** The table has changed since the gate was set. */
+  bool gate_outdated = false;
   std::map<int, int64_t> trouble_ns;
 };
 

@@ -8,15 +8,6 @@
 #include "packets/ndp.h"
 
 namespace vipd {
-namespace {
-
-/** How long a queue that was long is watched before the kernel is asked what it had no room for. */
-constexpr int64_t kDropsWindowNs = 100'000'000;
-/** So many lost in a window are a flood, which is told; fewer are a crowd, which passes. */
-constexpr uint64_t kFloodMin = 2000;
-
-}  // namespace
-
 void Responder::handle_frames(const Channel& channel) {
   // ENETDOWN, ENODEV: the link is down or going; rtnetlink tells it as an event. The socket lives on.
   if (channel.source->receive(received_) != 0 || received_.empty()) return;
@@ -107,13 +98,14 @@ void Responder::send_answers(Port& port, FrameSource& source) {
     // Law 2: the process may have been frozen since the batch came in; nothing but the system call follows this look.
     const int64_t now = boot_ns();
     const size_t left = answers_count_ - next;
-    if (!lease_.alive(now)) {
+    const int64_t lasts_ns = lease_.until_ns() - now;
+    if (lasts_ns <= 0) {
       counters_.ignore(Ignore::kLeaseLapsed, left);
       break;
     }
-    // Several at once only where the lease outlasts the longest that they can take; at its end each asks for itself.
-    const bool together = left > 1 && lease_.alive(now + FrameSource::kSendBatchNs);
-    const int sent = together ? source.send_all(&answers_[next], left) : -source.send(answers_[next].bytes.data(), answers_[next].size);
+    // As many at once as the lease outlasts, however long each takes; at its end each asks for itself.
+    const size_t count = std::min<size_t>(left, static_cast<size_t>(std::max<int64_t>(1, lasts_ns / FrameSource::kSendNs)));
+    const int sent = count > 1 ? source.send_all(&answers_[next], count) : -source.send(answers_[next].bytes.data(), answers_[next].size);
     if (sent < 0) {
       counters_.ignore(Ignore::kSendFailed);
       trouble(port, "", -sent, "cannot send answers");
@@ -136,17 +128,33 @@ void Responder::drop_answers_for(const Ip& address) {
 }
 
 void Responder::watch_drops(Port& port, int64_t now_ns) {
-  port.drops_due_ns = now_ns + kDropsWindowNs;
+  port.drops_due_ns = now_ns + Flood::kWindowNs;
   rearm(now_ns);
 }
 
-void Responder::read_drops(Port& port) {
+void Responder::read_drops(Port& port, int64_t now_ns) {
   port.drops_due_ns = kNever;
   if (!port.attached()) return;
-  const uint64_t lost = port.arp->take_drops() + port.ndp->take_drops();
+  const auto [arp_frames, arp_lost] = port.arp->take_tally();
+  const auto [ndp_frames, ndp_lost] = port.ndp->take_tally();
+  const uint64_t lost = arp_lost + ndp_lost;
   counters_.frames_dropped += lost;
-  if (lost < kFloodMin) return;
-  trouble(port, "", ENOBUFS, "more questions than can be answered: " + std::to_string(lost) + " were lost within a tenth of a second");
+  const bool lasted = port.flood.lasts();
+  if (!port.flood.after(arp_frames + ndp_frames, lost)) {
+    if (lasted) port.unguard();
+    return;
+  }
+  if (!lasted) flood_begins(port, lost);
+  else if (port.gate.is_set() && port.gate_outdated) port.guard();
+  watch_drops(port, now_ns);
+}
+
+void Responder::flood_begins(Port& port, uint64_t lost) {
+  const int error = port.guard();
+  const std::string told = "more questions than can be answered: " + std::to_string(lost) + " were lost within a tenth of a second; ";
+  trouble(port, "", ENOBUFS,
+          told + (error == 0 ? "until it is over an nftables table of this process keeps them from the kernel's own input"
+                             : "nf_tables cannot keep them from the kernel's own input: " + errno_name(error)));
 }
 
 }  // namespace vipd

@@ -17,7 +17,7 @@ void Responder::tick() {
     reconcile();
   }
   for (auto& [name, port] : ports_) {
-    if (port->drops_due_ns <= now) read_drops(*port);
+    if (port->drops_due_ns <= now) read_drops(*port, now);
     schedule_refreshes(*port, now);
     send_announcements(*port, now);
   }
