@@ -5,7 +5,7 @@
 import { Capture } from "../lab/lib/capture.js";
 import { fates } from "../lab/lib/fate.js";
 import type { LabHost } from "../lab/lib/host.js";
-import { sleep } from "../lab/lib/shell.js";
+import { nowMs, sleep } from "../lab/lib/shell.js";
 import type { Contender } from "./contender.js";
 import type { Fault, Spell } from "./faults.js";
 import { judge } from "./judge.js";
@@ -46,12 +46,18 @@ export async function play(
   const spells: Spell[] = [];
   const victims: LabHost[] = [];
   const undos: (() => Promise<void> | void)[] = [];
+  let cutOffMs = 0;
   for (const [i, fault] of faults.entries()) {
     if (i > 0) await sleep(random() * APART_MS_MAX);
     const victim = pickVictim(contender, owners, victims, random);
     victims.push(victim);
     const owned = [...owners].filter(([, name]) => name === victim.name).map(([vip]) => vip);
-    undos.push(await fault.begin({ contender, random, victim, owned, spells }));
+    const undo = await fault.begin({ contender, random, victim, owned, spells });
+    const since = nowMs();
+    undos.push(async () => {
+      await undo();
+      if (fault.cutsOff) cutOffMs += nowMs() - since;
+    });
   }
   await sleep(Math.max(...faults.map((fault) => fault.lastsMs)));
   for (const undo of undos.reverse()) await undo();
@@ -63,7 +69,7 @@ export async function play(
   const reports = (await Promise.all(probers.map((prober) => prober.stop()))).flat();
   await asker.end();
   const frames = await capture.stop();
-  const silenceMs = faults.reduce((sum, fault) => sum + fault.silenceMs, 0);
+  const silenceMs = Math.ceil(cutOffMs) + faults.reduce((sum, fault) => sum + fault.silenceMs, 0);
   return {
     faults: faults.map(({ name }) => name),
     victims: victims.map(({ name }) => name),

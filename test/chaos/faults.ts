@@ -8,7 +8,7 @@ import { type Contender, Vipd } from "./contender.js";
 
 /** A time in which a host could not speak, or in which the segment was not one. */
 export interface Spell {
-  readonly kind: "dead" | "frozen" | "divided" | "lossy";
+  readonly kind: "dead" | "frozen" | "divided" | "torn" | "lossy";
   readonly host: LabHost | null;
   readonly fromMs: number;
   toMs: number;
@@ -30,6 +30,8 @@ export interface Fault {
   /** How long a client may be without an answer. */
   readonly silenceMs: number;
   readonly lastsMs: number;
+  /** Some client is without an answer for as long as it lasts, which beside others is longer than by itself. */
+  readonly cutsOff?: boolean;
   readonly vipdOnly?: boolean;
   readonly begin: (scene: Scene) => Promise<Undo> | Undo;
 }
@@ -128,8 +130,9 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     name: "cable pull, client",
-    silenceMs: CLIENT_CABLE_MS + TAKEOVER_MS,
+    silenceMs: TAKEOVER_MS,
     lastsMs: CLIENT_CABLE_MS,
+    cutsOff: true,
     begin: (scene) => {
       const { lab } = scene.contender;
       const { port } = lab.client;
@@ -203,9 +206,14 @@ export const FAULTS: readonly Fault[] = [
     silenceMs: PLANNED_MS,
     lastsMs: 4000,
     vipdOnly: true,
-    begin: ({ contender: { lab } }) => {
+    begin: (scene) => {
+      const { lab } = scene.contender;
       lab.switch.cutGossip();
-      return () => lab.switch.heal();
+      const over = spell(scene, "torn", null);
+      return () => {
+        lab.switch.heal();
+        over();
+      };
     },
   },
   {

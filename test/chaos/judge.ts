@@ -23,6 +23,8 @@ const ON_ITS_WAY_MS = 50;
 const HAND_OVER_MS = 100;
 /** Announcements are repeated at 150 and 1000 ms: one of them is heard through loss. */
 const LOSSY_HAND_OVER_MS = 1200;
+/** Of two that serve and know each other by the wire alone, one gives way once the wire has told it that the other does (law 8). */
+const TORN_HAND_OVER_MS = 1000;
 /** Law 8: one voice within 1 s of the first contact; and before that, members must find out that they meet again. */
 const HEALED_MS = 2500;
 /** The last round of announcements, and the old owner's linger. */
@@ -66,7 +68,9 @@ function twoVoices(episode: Episode, voices: readonly Voice[]): string[] {
         continue;
       }
       if (voice.mac === owner.mac || during(episode, voice.atMs, "divided", HEALED_MS)) continue;
-      const allowed = during(episode, voice.atMs, "lossy", LOSSY_HAND_OVER_MS) ? LOSSY_HAND_OVER_MS : HAND_OVER_MS;
+      const lossy = during(episode, voice.atMs, "lossy", LOSSY_HAND_OVER_MS);
+      const torn = during(episode, voice.atMs, "torn", TORN_HAND_OVER_MS);
+      const allowed = lossy ? LOSSY_HAND_OVER_MS : torn ? TORN_HAND_OVER_MS : HAND_OVER_MS;
       const afterMs = voice.atMs - owner.atMs;
       if (afterMs <= allowed) continue;
       found.push(`two voices: ${say(lab, voice)}, ${Math.round(afterMs)} ms after ${say(lab, owner)}`);
