@@ -10,8 +10,9 @@ import type { ProfileName } from "../../src/domain/profile.js";
 import { parallel, sleep } from "../lab/lib/shell.js";
 import { cpuMs, readFlags, startGroup, TICK_MS, writeResult } from "./rig.js";
 
-const USAGE = `usage: npm run bench:idle [-- --seconds=60 --hosts=3 --profiles=relaxed,lan,fast,extreme --vips=10 --normal]
+const USAGE = `usage: npm run bench:idle [-- --seconds=60 --hosts=3 --profiles=relaxed,lan,fast,extreme --vips=10 --warm=8 --normal]
   --vips    so many of each family
+  --warm    seconds before it is measured: V8 optimizes what is called often, which takes minutes in the slow profiles
   --normal  normal priority instead of the unit's real-time scheduling
 `;
 
@@ -27,13 +28,13 @@ interface Usage {
 
 async function bench(
   profile: ProfileName,
-  options: { hosts: number; seconds: number; vips: number; realTime: boolean },
+  options: { hosts: number; seconds: number; vips: number; warm: number; realTime: boolean },
 ) {
   const reference = spawn(process.execPath, ["-e", REFERENCE], { stdio: "ignore" });
   const lab = await startGroup({ ...options, profile });
   try {
     // Without the start's own work: compiling, settling, the announcements' later rounds.
-    await sleep(8000);
+    await sleep(options.warm * 1000);
     const look = () => parallel(lab.hosts, 1, async (host) => (await host.status()).gossip);
     const gossip = await look();
     const pids = lab.hosts.map((host) => host.pid);
@@ -113,11 +114,12 @@ function residentOf(pid: number): number {
 }
 
 async function main(): Promise<void> {
-  const flags = readFlags(["seconds", "hosts", "profiles", "vips", "normal"], USAGE);
+  const flags = readFlags(["seconds", "hosts", "profiles", "vips", "warm", "normal"], USAGE);
   const options = {
     hosts: flags.number("hosts", 3),
     seconds: flags.number("seconds", 60),
     vips: flags.number("vips", 10),
+    warm: flags.number("warm", 8),
     realTime: !flags.has("normal"),
   };
   const results: object[] = [];

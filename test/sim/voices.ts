@@ -10,8 +10,11 @@ import type { World } from "./world.js";
 
 /** A hand-over's crossing: the announcement travels, the former owner yields. */
 const CROSSING_MS = 30;
-/** Where others came back: what they tell of themselves decides elections, and reaches one by a datagram, another by its next probe. */
-const NEWS_MS = 300;
+/**
+ * Where others came back or started, what they tell of themselves decides elections, and reaches one by a datagram, another by its
+ * next probe: two that elected differently meanwhile are rivals, of whom one gives way within law 8's second.
+ */
+const NEWS_MS = 1000;
 /** By then an announcement has been made a third time. */
 const ROUNDS_MS = 1000;
 /** An announcement's way to whoever is about to answer as well: no question could have been answered in time. */
@@ -162,6 +165,11 @@ export class VoiceWatch {
     return new Set(files).size > 1;
   }
 
+  #newcomers(): boolean {
+    const { now } = this.#world;
+    return this.#world.running().some((host) => now - host.startedAt < AFTERMATH_MS);
+  }
+
   #namesakes(): boolean {
     const running = this.#world.running();
     return new Set(running.map(({ name }) => name)).size < running.length;
@@ -239,7 +247,7 @@ export class VoiceWatch {
       now - this.#driftedAt < DRIFT_MS
         ? DRIFT_MS
         : calmMs > 0
-          ? CROSSING_MS + (torn ? NEWS_MS : 0)
+          ? CROSSING_MS + (torn || this.#newcomers() ? NEWS_MS : 0)
           : Math.max(this.#leaseMs(first, second), torn ? RIVALRY_MS : 0) + CROSSING_MS;
     if (Math.min(lasted, wireMs - AFTERMATH_MS) > bound) {
       throw new Violation(

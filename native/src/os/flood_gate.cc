@@ -51,11 +51,11 @@ class Batch {
       nest(NFTA_EXPR_DATA, inside);
     });
   }
-  /** Loads `size` bytes of the packet from `offset` behind the Ethernet header into the register. */
-  void load(uint32_t offset, uint32_t size) {
+  /** Loads `size` bytes of the packet from `offset` behind the Ethernet header (or of that itself) into the register. */
+  void load(uint32_t offset, uint32_t size, uint32_t base = NFT_PAYLOAD_NETWORK_HEADER) {
     expression("payload", [&] {
       number(NFTA_PAYLOAD_DREG, NFT_REG_1);
-      number(NFTA_PAYLOAD_BASE, NFT_PAYLOAD_NETWORK_HEADER);
+      number(NFTA_PAYLOAD_BASE, base);
       number(NFTA_PAYLOAD_OFFSET, offset);
       number(NFTA_PAYLOAD_LEN, size);
     });
@@ -140,10 +140,8 @@ void add_rule(Batch& batch, uint16_t ether_type) {
   batch.message(NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND | NLM_F_ACK, NFTA_RULE_TABLE);
   batch.text(NFTA_RULE_CHAIN, kChain);
   batch.nest(NFTA_RULE_EXPRESSIONS, [&] {
-    batch.expression("meta", [&] {
-      batch.number(NFTA_META_DREG, NFT_REG_1);
-      batch.number(NFTA_META_KEY, NFT_META_PROTOCOL);
-    });
+    // As it came over the wire: a tagged frame is another network's, whatever it asks for.
+    batch.load(12, 2, NFT_PAYLOAD_LL_HEADER);
     batch.must_be({static_cast<uint8_t>(ether_type >> 8), static_cast<uint8_t>(ether_type)});
     if (arp) {
       // A request for one of ours.
