@@ -98,6 +98,11 @@ export class Host {
     return !this.stopped && this.#world.now >= this.#stalledUntil;
   }
 
+  /** Until when nothing of the process ran, or will. */
+  get stoodUntil(): number {
+    return this.#stoppedUntil;
+  }
+
   get wakesAt(): number {
     return Math.max(this.#stoppedUntil, this.#stalledUntil);
   }

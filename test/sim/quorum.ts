@@ -47,7 +47,7 @@ export class QuorumWatch {
       const asked = datesOf(this.#asked, host);
       for (const other of hosts) {
         if (other === host) continue;
-        if (gossip.passes(host.address.host, other.address.host)) asked.set(other, now);
+        if (host.turning && gossip.passes(host.address.host, other.address.host)) asked.set(other, now);
         if (!other.turning || !gossip.passes(other.address.host, host.address.host)) continue;
         const at = asked.get(other);
         if (at === undefined) continue;
@@ -75,11 +75,13 @@ export class QuorumWatch {
     }
     const since = [...names.values()].sort((a, b) => b - a)[needed - 2] ?? host.startedAt;
     const { leaseMs, suspectAfterMs } = this.#world.profileOf(host.name);
-    if (now - since <= leaseMs + LOOK_EVERY_MS || host.punctualMs < AFTERMATH_MS || !host.native.speaks()) return;
+    if (host.punctualMs < AFTERMATH_MS || !host.native.speaks()) return;
     // A pause that nobody noticed makes what the paused host tells of others look younger by as much.
-    const misdates = (other: Host) =>
-      other.turning && other.punctualMs < AFTERMATH_MS && other.pausedMs < suspectAfterMs;
-    if (hosts.some(misdates)) return;
+    const unnoticed = hosts.filter(
+      ({ punctualMs, pausedMs }) => punctualMs < AFTERMATH_MS && pausedMs < suspectAfterMs,
+    );
+    const misdatedMs = unnoticed.reduce((sum, { pausedMs }) => sum + pausedMs, 0);
+    if (now - since <= leaseMs + misdatedMs + LOOK_EVERY_MS) return;
     throw new Violation(
       this.#world,
       `${host} answers, but has been out of reach of ${needed} hosts since ${since.toFixed(1)}, longer than its lease`,

@@ -49,7 +49,7 @@ export class VoiceWatch {
   readonly #voicedAt = new Map<string, { at: number; claim: number | undefined }>();
   readonly #beganAt = new Map<string, number>();
   #driftedAt = Number.NEGATIVE_INFINITY;
-  /** When the segment last lost or delayed frames by itself. */
+  /** When the segment last lost frames by itself. */
   #lossyAt = Number.NEGATIVE_INFINITY;
   /** When two hosts last used one name: more run then than a quorum's `expect` counts. */
   #namesakesAt = Number.NEGATIVE_INFINITY;
@@ -75,7 +75,7 @@ export class VoiceWatch {
 
   #look(): void {
     if (this.#pairs.size > 0 && this.#drifts()) this.#driftedAt = this.#world.now;
-    if (!this.#world.wire.fair) this.#lossyAt = this.#world.now;
+    if (this.#world.wire.weather.loss > 0) this.#lossyAt = this.#world.now;
     if (this.#pairs.size > 0 && this.#namesakes()) this.#namesakesAt = this.#world.now;
     this.#compareChanged();
     for (const [key, pair] of this.#pairs) this.#endure(key, pair);
@@ -149,7 +149,7 @@ export class VoiceWatch {
     const beganAt = this.#beganAt.get(`${former.instance} ${address}`) ?? Number.NEGATIVE_INFINITY;
     if (this.#world.now - beganAt < HEARD_AFTER_MS) return;
     // It stood still while the wire was asked, and woke within its lease.
-    if (this.#world.now - former.goesOnAt < this.#world.profileOf(heir.name).askTimeoutMs) return;
+    if (this.#world.now - former.stoodUntil < this.#world.profileOf(heir.name).askTimeoutMs) return;
     // Of whom nothing could be heard, nothing can be known: both sides serve (law 4 is what forbids it).
     const unheard = this.#world.gossip.soundMs(a, b) < AFTERMATH_MS;
     const unasked = this.#world.wire.soundMs(a, b) < AFTERMATH_MS;
@@ -205,8 +205,10 @@ export class VoiceWatch {
     // A clock that stood still dates nothing; where two use one name, more hosts run than are counted; two files elect two.
     if (first.punctualMs < AFTERMATH_MS || second.punctualMs < AFTERMATH_MS) return;
     if (this.#ambiguous(...this.#world.hosts) || now - this.#namesakesAt < AFTERMATH_MS) return;
-    // An announcement that is lost on the segment is repeated within a second.
-    const again = now - this.#lossyAt < AFTERMATH_MS ? ROUNDS_MS : 0;
+    // What is lost on the segment, or comes to neither but through others, is said again within a second. (Whether somebody
+    // answers without a majority is judged elsewhere.)
+    const gossipMs = this.#world.gossip.soundMs(first.address.host, second.address.host);
+    const again = now - this.#lossyAt < AFTERMATH_MS || gossipMs < AFTERMATH_MS ? ROUNDS_MS : 0;
     if (now - this.#driftedAt < DRIFT_MS) return;
     if (now - since <= Math.max(this.#leaseMs(first, second), again) + CROSSING_MS) return;
     throw new Violation(

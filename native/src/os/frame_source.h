@@ -41,11 +41,13 @@ class FrameSource {
   virtual int send(const uint8_t* data, size_t size) = 0;
   /**
    * kSendBatch frames at most: how many left, or -errno of the first. The kernel may work off a flood inside of each transmission,
-   * for 12 ms at the very worst (one softirq's 4 ms and one pass's 8), so the caller asks for kSendNs of lease for each before.
+   * for 12 ms at the very worst (one softirq's 4 ms and one pass's 8), so the caller asks for kSendNs of lease for each before, and for
+   * kSendLeaseNs in all, since the control plane, which ranks above us, may turn between two.
    */
   virtual int send_all(const OutFrame* frames, size_t count) = 0;
   static constexpr size_t kSendBatch = 32;
   static constexpr int64_t kSendNs = 12'500'000;
+  static constexpr int64_t kSendLeaseNs = 100'000'000;
   virtual int set_filter(const Filter& filter) = 0;
   /** A batch of this size says that more may wait, and that some may have been dropped. */
   static constexpr size_t kBatch = 64;

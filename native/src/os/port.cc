@@ -52,17 +52,16 @@ std::vector<Ip> Port::owned() const {
 }
 
 int Port::guard() {
-  gate_outdated = false;
+  std::vector<Ip> addresses = owned();
+  if (gate.is_set() ? addresses == guarded : addresses.empty()) return 0;
+  int error = 0;
   if (!gate.is_set()) {
-    int error = arp->hear_first(true);
+    error = arp->hear_first(true);
     if (error == 0) error = ndp->hear_first(true);
-    if (error != 0) {
-      unguard();
-      return error;
-    }
   }
-  const int error = gate.set(name, owned());
+  if (error == 0) error = gate.set(name, addresses);
   if (error != 0) unguard();
+  else guarded = std::move(addresses);
   return error;
 }
 

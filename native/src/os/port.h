@@ -68,8 +68,10 @@ struct Port {
   int64_t drops_due_ns = kNever;
   Flood flood;
   FloodGate gate;
-  /** The table has changed since the gate was set. */
-  bool gate_outdated = false;
+  /** What it keeps out. */
+  std::vector<Ip> guarded;
+  /** It could not be set in this flood. */
+  bool gate_refused = false;
   std::map<int, int64_t> trouble_ns;
 };
 

@@ -118,7 +118,7 @@ class Responder {
   void drop_answers_for(const Ip& address);
   void watch_drops(Port& port, int64_t now_ns);
   void read_drops(Port& port, int64_t now_ns);
-  void flood_begins(Port& port, uint64_t lost);
+  void guard_port(Port& port, uint64_t lost);
 
   // Time (responder_time.cc)
   void tick();

@@ -104,7 +104,8 @@ void Responder::send_answers(Port& port, FrameSource& source) {
       break;
     }
     // As many at once as the lease outlasts, however long each takes; at its end each asks for itself.
-    const size_t count = std::min<size_t>(left, static_cast<size_t>(std::max<int64_t>(1, lasts_ns / FrameSource::kSendNs)));
+    const bool together = lasts_ns >= FrameSource::kSendLeaseNs;
+    const size_t count = together ? std::min<size_t>(left, static_cast<size_t>(lasts_ns / FrameSource::kSendNs)) : 1;
     const int sent = count > 1 ? source.send_all(&answers_[next], count) : -source.send(answers_[next].bytes.data(), answers_[next].size);
     if (sent < 0) {
       counters_.ignore(Ignore::kSendFailed);
@@ -140,17 +141,20 @@ void Responder::read_drops(Port& port, int64_t now_ns) {
   const uint64_t lost = arp_lost + ndp_lost;
   counters_.frames_dropped += lost;
   const bool lasted = port.flood.lasts();
-  if (!port.flood.after(arp_frames + ndp_frames, lost)) {
-    if (lasted) port.unguard();
-    return;
-  }
-  if (!lasted) flood_begins(port, lost);
-  else if (port.gate.is_set() && port.gate_outdated) port.guard();
-  watch_drops(port, now_ns);
+  const bool lasts = port.flood.after(arp_frames + ndp_frames, lost);
+  if (!lasted) port.gate_refused = false;
+  // While the wire is being asked nothing may keep its answers from us, for however few ms.
+  const bool asking = port.asks > 0;
+  if (lasts && !asking && !port.gate_refused) guard_port(port, lost);
+  if (!lasts && !asking && port.gate.is_set()) port.unguard();
+  if (lasts || port.gate.is_set()) watch_drops(port, now_ns);
 }
 
-void Responder::flood_begins(Port& port, uint64_t lost) {
+void Responder::guard_port(Port& port, uint64_t lost) {
+  const bool was_set = port.gate.is_set();
   const int error = port.guard();
+  port.gate_refused = error != 0;
+  if (was_set && error == 0) return;
   const std::string told = "more questions than can be answered: " + std::to_string(lost) + " were lost within a tenth of a second; ";
   trouble(port, "", ENOBUFS,
           told + (error == 0 ? "until it is over an nftables table of this process keeps them from the kernel's own input"

@@ -114,7 +114,6 @@ void Responder::refresh_interest() {
   for (auto& [name, port] : ports_) {
     if (!port->interest_changed) continue;
     port->interest_changed = false;
-    port->gate_outdated = true;
     if (!port->attached()) continue;
     std::vector<Ip> addresses = port->known();
     joiner_.want(port->index, name, addresses);

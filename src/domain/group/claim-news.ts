@@ -13,8 +13,8 @@ export type Claimed = Extract<VipdMessage, { kind: "claimed" }>;
 
 /** One claim is passed on once in so long: by then its copies have stopped travelling. */
 const AGAIN_MS = 1000;
-const REMEMBERED_MAX = 256;
-/** Up to so many others are each told by each: gossip may miss the one host that hears nobody but us. */
+const REMEMBERED_MAX = 4096;
+/** Up to so many others are each told by whom the claimer told: gossip may miss the one host that hears nobody but us. */
 const TOLD_EACH_MAX = 10;
 
 export class ClaimNews {
@@ -26,13 +26,16 @@ export class ClaimNews {
     return `claimed:${claim.name}:${what}`;
   }
 
-  /** Heard or said now: is it to be spread? */
-  spreads(claim: Claimed, now: Millis): boolean {
-    const key = `${this.subject(claim)}:${claim.round}`;
-    if (now - (this.#passedAt.get(key) ?? Number.NEGATIVE_INFINITY) < AGAIN_MS) return false;
-    this.#passedAt.delete(key);
+  /** Heard or said now: is it to be spread? Once at second hand, and once more at first hand, which is for more than gossip. */
+  spreads(claim: Claimed, firsthand: boolean, now: Millis): boolean {
+    const key = `${this.subject(claim)}:${claim.round}:${firsthand}`;
+    for (const [passed, at] of this.#passedAt) {
+      if (now - at < AGAIN_MS) break;
+      this.#passedAt.delete(passed);
+    }
+    // More at once than are remembered stay where they are: what is forgotten while its copies travel would never come to rest.
+    if (this.#passedAt.has(key) || this.#passedAt.size >= REMEMBERED_MAX) return false;
     this.#passedAt.set(key, now);
-    if (this.#passedAt.size > REMEMBERED_MAX) this.#passedAt.delete(this.#passedAt.keys().next().value!);
     return true;
   }
 }
@@ -52,18 +55,22 @@ export class ClaimSpread {
     this.#ctx = ctx;
   }
 
-  /** Whoever cannot hear the claimer itself hears of it through others. */
-  spread(claim: Claimed): void {
+  /** Whoever cannot hear the claimer itself hears of it through others. `from`: who told us of it, or null. */
+  spread(claim: Claimed, from: string | null): void {
     const { swim, ownership, now } = this.#ctx;
-    if (!this.#news.spreads(claim, now)) return;
-    const others = swim
-      .members()
-      .filter((one) => !one.self && !one.foreign && one.name !== claim.name && isLive(one.state));
-    if (others.length > TOLD_EACH_MAX)
-      this.#ctx.feedSwim({ kind: "broadcast", subject: this.#news.subject(claim), body: claim });
-    else for (const { name } of others) this.#ctx.feedSwim({ kind: "tell", member: name, body: claim });
+    const firsthand = from === claim.name;
+    if (!this.#news.spreads(claim, firsthand, now)) return;
+    this.#ctx.feedSwim({ kind: "broadcast", subject: this.#news.subject(claim), body: claim });
+    if (firsthand) this.#tellEach(claim);
     const member = claimant(claim, swim.member(claim.name));
     if (member === null) return;
     ownership.claimNoticed({ member, round: claim.round, addresses: claim.addresses }, now);
+  }
+
+  #tellEach(claim: Claimed): void {
+    const members = this.#ctx.swim.members();
+    const others = members.filter((one) => !one.self && !one.foreign && one.name !== claim.name && isLive(one.state));
+    if (others.length > TOLD_EACH_MAX) return;
+    for (const { name } of others) this.#ctx.feedSwim({ kind: "tell", member: name, body: claim });
   }
 }

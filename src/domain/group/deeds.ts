@@ -50,7 +50,7 @@ export class Deeds {
       const part = addresses.slice(i, i + CLAIMED_MAX);
       const body = { kind: "claimed", name, instance, round, addresses: part } as const;
       this.#ctx.feedSwim({ kind: "tell", member, body });
-      if (this.#ctx.quorum.needsOthers) this.#claims.spread(body);
+      if (this.#ctx.quorum.needsOthers) this.#claims.spread(body, body.name);
     }
   }
 

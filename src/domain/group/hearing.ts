@@ -75,7 +75,7 @@ export class Hearing {
       store.forget(member.name);
       sync.forget(member.name);
     } else sync.metaChanged(member, now);
-    if (change === "joined" || change === "alive") sync.introduce(options.name, member);
+    if (change === "joined") sync.introduce(options.name, member);
     if (change === "dead" || change === "left" || change === "forgotten")
       this.#parts.meetings.parted(member.name, change);
     // Elections first: what is ours now decides what is asked and announced.
@@ -108,7 +108,7 @@ export class Hearing {
     const { body } = event;
     const { swim, sync, quorum, ownership, now } = this.#ctx;
     if (body.kind === "facts") this.#takeFacts([body.facts]);
-    else if (body.kind === "claimed" && quorum.needsOthers) this.#parts.claims.spread(body);
+    else if (body.kind === "claimed" && quorum.needsOthers) this.#parts.claims.spread(body, event.member);
     else if (event.member === null) return;
     else if (body.kind === "facts-request") sync.requested(swim.member(event.member), body.names, now);
     else ownership.claimNoticed({ member: event.member, round: body.round, addresses: body.addresses }, now);

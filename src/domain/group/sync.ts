@@ -55,7 +55,7 @@ export class FactsSync {
     for (const member of others) this.#deeds.swim({ kind: "tell", member: member.name, body });
   }
 
-  /** It came, or came back, after our facts were told to all: whoever met us through others would wait for its next probe. */
+  /** It came after our facts were told to all: whoever met us through others would wait for its next probe. */
   introduce(self: string, member: MemberView): void {
     const envelope = this.#store.envelope(self);
     if (envelope === undefined || member.foreign || envelope.body.length > DATAGRAM_BODY_MAX) return;

@@ -188,7 +188,8 @@ export function takeBack(ctx: Context, key: Key, now: Millis): void {
     return;
   }
   // The successor takes our word for an announcement: one must have been made, for it may have served meanwhile, unheard by us.
-  const unheard = key.evidenced.size > 0 || key.owesAnnouncement || (live && now - key.announcedAt >= CLAIM_AGAIN_MS);
+  const announcedLately = now - (key.roundsFrom.at(-1) ?? Number.NEGATIVE_INFINITY) < CLAIM_AGAIN_MS;
+  const unheard = key.evidenced.size > 0 || key.owesAnnouncement || (live && !announcedLately);
   key.doubtful = false;
   key.evidenced.clear();
   key.successor = null;

@@ -78,22 +78,17 @@ export class QuorumDuty {
   answered(member: Member, instance: number, sentAt: Millis, sightings: readonly Sighting[]): void {
     if (this.#hosts === null || isForeign(member)) return;
     if (member.meta.kind === "vipd" && member.meta.instance === instance) this.#prove(member, sentAt);
-    if (this.#mayMisdate(member)) return;
     for (const sighting of sightings.slice(0, SIGHTINGS_MAX)) {
       const seen = this.#ctx.table.get(this.#byInstance.get(sighting.instance) ?? "");
       if (seen === undefined || seen.self || seen.meta.kind !== "vipd") continue;
       if (seen.meta.instance !== sighting.instance) continue;
-      if (sighting.answeredAgoMs !== null) this.#prove(seen, sentAt - sighting.answeredAgoMs);
+      if (sighting.answeredAgoMs !== null) {
+        const at = sentAt - sighting.answeredAgoMs;
+        if (provesSince(member, at)) this.#prove(seen, at);
+        else this.#witness(seen, at);
+      }
       if (sighting.heardAgoMs !== null) this.#witness(seen, sentAt - sighting.heardAgoMs);
     }
-  }
-
-  /**
-   * A machine that its hypervisor paused does not know it: until all that it heard before is too old by its own clock, too, the
-   * ages that it tells of others are too small. A silence is all that others see of it.
-   */
-  #mayMisdate({ state, returnedAt }: Member): boolean {
-    return state !== "alive" || this.#ctx.now < returnedAt + Math.min(this.#ctx.profile.leaseMs, SIGHTING_AGE_MS_MAX);
   }
 
   /** What we say in an ack of ours: the freshest, as many as a quorum needs. Null: no quorum is asked for. */
@@ -221,4 +216,12 @@ export class QuorumDuty {
     this.#round += 1;
     this.#ctx.arm({ kind: "quorum", round: this.#round }, at);
   }
+}
+
+/**
+ * A machine that its hypervisor paused does not know it: what it heard before is told as younger than it is, by as much. A silence is
+ * all that others see of it, and of what it heard before it came back from one nothing counts as proof.
+ */
+function provesSince({ state, returnedAt }: Member, at: Millis): boolean {
+  return state === "alive" && at > returnedAt;
 }
