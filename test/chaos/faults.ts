@@ -153,7 +153,8 @@ export const FAULTS: readonly Fault[] = [
       const { contender, random, victim } = scene;
       const { lab } = contender;
       const others = lab.hosts.filter((host) => host !== victim);
-      const beside = others.filter(() => random() < 0.4).slice(0, others.length - 1);
+      // Two more may fall out in the same episode: somebody must be left for each side's client.
+      const beside = others.filter(() => random() < 0.4).slice(0, Math.max(0, others.length - 3));
       const near = [victim, ...beside, ...lab.clients.filter((_, i) => i % 2 === 0)].map(({ port }) => port);
       const far = ports(scene)
         .map(({ port }) => port)
