@@ -10,6 +10,10 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { ResponderEvent } from "../../src/ports.js";
 
+/** Habets' arping, which set-up unpacks beside the system (test/setup.mjs). */
+const ARPING = fileURLToPath(new URL("../../.lab/tools/arping/usr/sbin", import.meta.url));
+process.env.PATH = `${ARPING}:${process.env.PATH ?? ""}`;
+
 export const mac = (n: number): string => `02:00:00:00:00:0${n}`;
 /** Under a sanitizer (native/test/sanitize.sh) its library goes before everything else in the processes that load the addon. */
 export const addonEnv: NodeJS.ProcessEnv =
