@@ -26,17 +26,24 @@ export class ClaimNews {
     return `claimed:${claim.name}:${what}`;
   }
 
-  /** Heard or said now: is it to be spread? Once at second hand, and once more at first hand, which is for more than gossip. */
-  spreads(claim: Claimed, firsthand: boolean, now: Millis): boolean {
-    const key = `${this.subject(claim)}:${claim.round}:${firsthand}`;
+  /** Whether it was taken in before, a moment ago: once at second hand, and once more at first hand, which is for more than gossip. */
+  isKnown(claim: Claimed, firsthand: boolean, now: Millis): boolean {
     for (const [passed, at] of this.#passedAt) {
       if (now - at < AGAIN_MS) break;
       this.#passedAt.delete(passed);
     }
-    // More at once than are remembered stay where they are: what is forgotten while its copies travel would never come to rest.
-    if (this.#passedAt.has(key) || this.#passedAt.size >= REMEMBERED_MAX) return false;
-    this.#passedAt.set(key, now);
+    return this.#passedAt.has(this.#slot(claim, firsthand));
+  }
+
+  /** False: more at once than are remembered stay where they are. What is forgotten while its copies travel would never come to rest. */
+  remember(claim: Claimed, firsthand: boolean, now: Millis): boolean {
+    if (this.#passedAt.size >= REMEMBERED_MAX) return false;
+    this.#passedAt.set(this.#slot(claim, firsthand), now);
     return true;
+  }
+
+  #slot(claim: Claimed, firsthand: boolean): string {
+    return `${this.subject(claim)}:${claim.round}:${firsthand}`;
   }
 }
 
@@ -59,9 +66,11 @@ export class ClaimSpread {
   spread(claim: Claimed, from: string | null): void {
     const { swim, ownership, now } = this.#ctx;
     const firsthand = from === claim.name;
-    if (!this.#news.spreads(claim, firsthand, now)) return;
-    this.#ctx.feedSwim({ kind: "broadcast", subject: this.#news.subject(claim), body: claim });
-    if (firsthand) this.#tellEach(claim);
+    if (this.#news.isKnown(claim, firsthand, now)) return;
+    if (this.#news.remember(claim, firsthand, now)) {
+      this.#ctx.feedSwim({ kind: "broadcast", subject: this.#news.subject(claim), body: claim });
+      if (firsthand) this.#tellEach(claim);
+    }
     const member = claimant(claim, swim.member(claim.name));
     if (member === null) return;
     ownership.claimNoticed({ member, round: claim.round, addresses: claim.addresses }, now);
