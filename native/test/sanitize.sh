@@ -15,6 +15,8 @@ cp -r "$root/test/addon" "$root/test/bench" "$root/test/lab" "$work/test/"
 # What npm packs is the plain addon; the cipher's test loads the addon into vitest's own process, which preloads no sanitizer.
 rm "$work/test/addon/npm-package.test.ts" "$work/test/addon/aead.test.ts"
 ln -s "$root/node_modules" "$work/node_modules"
+# What set-up unpacked there, arping among it.
+ln -s "$root/.lab" "$work/.lab"
 
 case "$kind" in
   address)
