@@ -89,6 +89,8 @@ export class VoiceWatch {
   /** Law 2: after a gap longer than the lease silence, until state was exchanged, or every peer failed to answer in time. */
   #mustHaveCaughtUp(host: Host): void {
     const { now } = this.#world;
+    // A clock that stood still tells of no gap, and counts the time in which nobody answered before it.
+    if (host.punctualMs < AFTERMATH_MS) return;
     if (host.exchangedAt >= host.gapEndedAt || now - host.gapEndedAt >= this.#world.profileOf(host.name).catchUpMs)
       return;
     const peers = host.group.members().filter((member) => !member.self && !member.foreign && member.state !== "left");
