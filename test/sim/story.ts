@@ -67,6 +67,7 @@ export class Story {
   readonly #profiles: readonly Profile[];
   readonly #macs = new Map<number, string>();
   readonly #silentSince = new Map<string, number>();
+  readonly #servedInPeace = new Set<string>();
   readonly #failback: GroupSpec["failback"];
   readonly #operators: Operators | null;
   readonly #deeds: Readonly<Record<string, (story: Story) => void>>;
@@ -273,6 +274,7 @@ export class Story {
     if (this.#expect !== undefined) world.run(Math.max(...this.#profiles.map((profile) => profile.leaseMs)));
     let calm = true;
     this.#silentSince.clear();
+    this.#servedInPeace.clear();
     world.note("--- peace");
     world.watch({
       event: (host, event) => {
@@ -300,13 +302,16 @@ export class Story {
     for (const group of this.settings("h1").groups) {
       const able = candidates(this.world, group);
       for (const address of group.addresses) {
-        if (this.voices.voices(address).length > 0 || able.length === 0) {
+        const served = this.voices.voices(address).length > 0;
+        if (served) this.#servedInPeace.add(address);
+        if (served || able.length === 0) {
           this.#silentSince.delete(address);
           continue;
         }
         const since = this.#silentSince.get(address) ?? now;
         this.#silentSince.set(address, since);
-        if (now - since <= SILENCE_MS) continue;
+        // Whoever is the first that may own it must ask the wire.
+        if (now - since <= (this.#servedInPeace.has(address) ? SILENCE_MS : SERVED_WITHIN_MS)) continue;
         throw new Violation(this.world, `in peace, nobody answers for ${address} since ${since.toFixed(1)}`);
       }
     }
