@@ -165,15 +165,15 @@ void add_rule(Batch& batch, uint16_t ether_type) {
 }  // namespace
 
 int FloodGate::set(const std::string& interface, const std::vector<Ip>& addresses) {
-  if (!is_set()) {
+  const bool replaces = is_set();
+  if (!replaces) {
     table_ = "vipd-flood-" + interface + "-" + std::to_string(getpid());
     if (const int error = socket_.open({}, false, NETLINK_NETFILTER)) return error;
-    made_ = false;
   }
   std::vector<Ip> v4, v6;
   for (const Ip& ip : addresses) (ip.is_v4() ? v4 : v6).push_back(ip);
   Batch batch(table_);
-  if (made_) batch.message(NFT_MSG_DELTABLE, 0, NFTA_TABLE_NAME);
+  if (replaces) batch.message(NFT_MSG_DELTABLE, 0, NFTA_TABLE_NAME);
   add_frame(batch, interface);
   add_set(batch, "v4", 1, v4, true);
   add_set(batch, "v6", 2, v6, false);
@@ -181,7 +181,6 @@ int FloodGate::set(const std::string& interface, const std::vector<Ip>& addresse
   add_rule(batch, ETH_P_IPV6);
   const int error = run(batch.end());
   if (error != 0) lift();
-  made_ = error == 0;
   return error;
 }
 

@@ -25,7 +25,6 @@ class FloodGate {
 
   NetlinkSocket socket_;
   std::string table_;
-  bool made_ = false;
 };
 
 }  // namespace vipd

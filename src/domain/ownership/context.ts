@@ -3,7 +3,7 @@
  * state, answer, announce, arm a timer, say what happened. Boundary: no decisions.
  */
 import type { Millis } from "../messages.js";
-import { isLive, type Key } from "./key.js";
+import { isLive, type Key, unyielded } from "./key.js";
 import type { Outbox } from "./outbox.js";
 import type { Questions } from "./questions.js";
 import type { KeyPurpose, KeyState, OwnershipEvent, View } from "./types.js";
@@ -79,7 +79,7 @@ export function enter(
 export function answer(ctx: Context, key: Key): void {
   const macs = heirMacs(ctx, key);
   key.namedHeir = macs.join();
-  const addresses = key.spec.addresses.filter((address) => !key.evidenced.has(address));
+  const addresses = unyielded(key);
   key.spec.interfaces.forEach((name, i) => {
     ctx.out.own(addresses.map((address) => ({ address, interface: name, heirMac: macs[i] ?? null })));
   });

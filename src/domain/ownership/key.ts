@@ -135,6 +135,11 @@ export function newKey(spec: KeySpec, now: Millis): Key {
   };
 }
 
+/** Addresses that it answers for still, where it is owned or releasing. */
+export function unyielded(key: Key): string[] {
+  return key.spec.addresses.filter((address) => !key.evidenced.has(address));
+}
+
 export function silentFor(key: Key): boolean {
   return key.evidenced.size >= key.spec.addresses.length;
 }

@@ -20,7 +20,7 @@ import {
   RIVALRY_MS,
   tellGivenUp,
 } from "./context.js";
-import { isLive, type Key, placesOf, silentFor } from "./key.js";
+import { isLive, type Key, placesOf, silentFor, unyielded } from "./key.js";
 import type { KeySpec, KeyState, OwnershipEvent } from "./types.js";
 
 /** A former owner goes on accepting for so long after it went silent, unless the second round is heard before. */
@@ -207,13 +207,9 @@ export function nudge(ctx: Context, key: Key, now: Millis): void {
   if (isLive(ctx.view, key.successor)) {
     key.announcedAt = now;
     // Of a pair, one address may have been seen and the other's frames been lost.
-    announceOn(ctx, key, unseen(key), [0]);
+    announceOn(ctx, key, unyielded(key), [0]);
   }
   arm(ctx, key, "nudge", now + NUDGE_MS);
-}
-
-function unseen(key: Key): string[] {
-  return key.spec.addresses.filter((address) => !key.evidenced.has(address));
 }
 
 /** The heir's announcement was seen: silent at once, and accepting for a while longer. */
