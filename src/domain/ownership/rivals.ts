@@ -174,8 +174,8 @@ function beginGivingWay(ctx: Context, key: Key, rival: string, now: Millis): voi
 }
 
 /**
- * Nobody gives way to whom the wire does not hear any more: it may have died, or given way itself. To a rival that answers the
- * greater name does; to a third that answers whoever is silent already.
+ * Nobody gives way to whom the wire does not hear any more: it may have died, or given way itself. To whoever answers, the silent
+ * one does (law 5); of two that both answer the greater name.
  */
 export function giveWay(ctx: Context, key: Key, now: Millis): void {
   const rival = key.givingWayTo;
@@ -190,7 +190,7 @@ export function giveWay(ctx: Context, key: Key, now: Millis): void {
     return;
   }
   key.givingWayTo = null;
-  const toIt = serves === rival ? rival < ctx.view.self : key.evidenced.size > 0;
+  const toIt = key.evidenced.size > 0 || (serves === rival && rival < ctx.view.self);
   if (serves === null || !toIt) {
     announceAgain(ctx, key, rival, now);
     return;

@@ -433,6 +433,17 @@ describe("ownership: rivals that cannot exchange state (law 8)", () => {
     expect(state()).toBe("standby");
   });
 
+  it("whoever is silent already gives way to the one that answers, whatever their names: nobody is talked over", () => {
+    const { answer, own, claim, fire, take, state, reason } = world("a");
+    own(0);
+    claim("b", 5000, true);
+    fire("rivalry", take("arm"));
+    answer("b", 5500);
+    expect(take("announce")).toEqual([]);
+    expect(state()).toBe("standby");
+    expect(reason()).toContain("gossip is broken: no state can be exchanged with b");
+  });
+
   it("nobody gives way to a rival that the wire does not hear any more", () => {
     const { states, own, claim, fire, take, answer, state } = world("b");
     own(0);
