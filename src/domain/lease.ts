@@ -34,6 +34,7 @@ export class Lease {
   #phase: LeasePhase = "catching-up";
   #until: Millis = Number.NEGATIVE_INFINITY;
   #extendedAt: Millis = Number.NEGATIVE_INFINITY;
+  #turnedAt: Millis = Number.NEGATIVE_INFINITY;
   #catchUpSince: Millis = Number.NEGATIVE_INFINITY;
   #accused = false;
   #recent: Millis[] = [];
@@ -58,10 +59,17 @@ export class Lease {
     return this.#lapses;
   }
 
-  /** Called first in every turn: true if the lease ran out since the last one (the process was stalled or frozen). */
+  /**
+   * Called first in every turn: true if the process was stalled or frozen since the last one, so that the lease ran out, or that
+   * nobody's silence while it was catching up tells anything.
+   */
   lapsed(now: Millis): boolean {
-    if (this.#phase !== "held" || now < this.#until) return false;
-    this.#count(now);
+    const gapMs = now - this.#turnedAt;
+    this.#turnedAt = now;
+    const asks = this.#phase === "catching-up" && this.#catchUpSince > Number.NEGATIVE_INFINITY;
+    const lapsed = this.#phase === "held" && now >= this.#until;
+    if (!lapsed && !(asks && gapMs >= this.#terms.leaseMs)) return false;
+    if (lapsed) this.#count(now);
     this.#phase = "thawing";
     return true;
   }

@@ -36,6 +36,25 @@ describe("the lease (law 2)", () => {
     expect(lease.until).toBe(1950);
   });
 
+  it("starts catching up anew after a stall in the midst of it: nobody's silence meanwhile tells anything", () => {
+    const lease = held(0);
+    expect(lease.lapsed(450)).toBe(true);
+    lease.catchUp(450);
+    expect(lease.lapsed(899)).toBe(false);
+    expect(lease.lapsed(1349)).toBe(true);
+    expect(lease.phase).toBe("thawing");
+    expect(lease.lapses).toBe(1);
+    lease.catchUp(1350);
+    expect(lease.lapsed(1460)).toBe(false);
+    expect(lease.catchUpOverdue(1460)).toBe(false);
+  });
+
+  it("does not take the time before the first turn, nor before it is ready, for a stall", () => {
+    const lease = new Lease({ leaseMs: 450, extensionMs: 100, catchUpMs: 1000 });
+    expect(lease.lapsed(5000)).toBe(false);
+    expect(lease.lapsed(9000)).toBe(false);
+  });
+
   it("goes silent on hearing that the group holds this host dead, without counting a lapse", () => {
     const lease = held(0);
     expect(lease.accused(10)).toBe(true);
