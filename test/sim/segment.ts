@@ -10,7 +10,7 @@ import type { World } from "./world.js";
 export interface CacheEntry {
   /** MAC of the last announcement that came through. */
   mac: string;
-  /** Who sent it, and when it arrived. */
+  /** Who sent it, and when: it may have arrived after its sender's end. */
   by: Host | null;
   at: number;
   /** Owner's MAC -> when a frame of its last announcement did not come through. */
@@ -47,12 +47,13 @@ export class Segment {
 
   announce(by: Host, address: string): void {
     this.announcements += 1;
-    const { wire, agenda } = this.#world;
+    const { wire, agenda, now: sentAt } = this.#world;
     for (const port of this.clients.keys()) {
       const own = port === by.address.host;
       const delays = own ? [0.05] : wire.fateToPort(by.address.host, port);
       if (delays.length === 0) this.#entry(port, address).missedAt.set(by.mac, this.#world.now);
-      for (const delay of delays) agenda.after(this.#inTurn(port, delay), () => this.#arrive(port, address, by));
+      for (const delay of delays)
+        agenda.after(this.#inTurn(port, delay), () => this.#arrive(port, address, { by, sentAt }));
     }
   }
 
@@ -68,12 +69,12 @@ export class Segment {
     return at - now;
   }
 
-  #arrive(port: string, address: string, by: Host): void {
+  #arrive(port: string, address: string, { by, sentAt }: { by: Host; sentAt: number }): void {
     const { mac } = by;
     const entry = this.#entry(port, address);
     entry.mac = mac;
     entry.by = by;
-    entry.at = this.#world.now;
+    entry.at = sentAt;
     entry.missedAt.delete(mac);
     const host = this.#world.atPort(port);
     if (host !== undefined && host.mac !== mac) host.native.frame(() => host.native.claimed(address, mac));
