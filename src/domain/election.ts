@@ -28,19 +28,20 @@ const NOBODY: Elected = { owner: null, heir: null };
 export class GroupElection {
   readonly #keys: readonly string[];
   readonly #scores: ScoreTable;
-  #elected: Elected[];
+  /** Null: not elected yet. */
+  readonly #elected: (Elected | null)[];
   #signature = "";
 
   constructor(keys: readonly string[]) {
     this.#keys = keys;
     this.#scores = new ScoreTable(keys);
-    this.#elected = keys.map(() => NOBODY);
+    this.#elected = keys.map(() => null);
   }
 
   /**
    * Elects anew. `incumbents` names, by key, the member that keeps it while it is a candidate (failback "never").
    * `holders` asks for an even spread: by key, who holds it now. Returns the keys whose owner or heir changed, with the
-   * former result.
+   * former result: at first all of them, since a reload begins a new election for keys that somebody was elected for before.
    */
   elect(
     candidates: readonly Candidate[],
@@ -62,10 +63,10 @@ export class GroupElection {
     this.#keys.forEach((key, row) => {
       const ranked = rank(candidates, columns, { key, row }, even?.[row] ?? incumbents.get(key));
       const next = heirs === null ? ranked : { owner: ranked.owner, heir: heirs.get(key) ?? ranked.heir };
-      const former = this.#elected[row]!;
-      if (former.owner === next.owner && former.heir === next.heir) return;
+      const former = this.#elected[row] ?? null;
+      if (former !== null && former.owner === next.owner && former.heir === next.heir) return;
       this.#elected[row] = next;
-      changed.set(key, former);
+      changed.set(key, former ?? NOBODY);
     });
     return changed;
   }
@@ -127,7 +128,7 @@ export class GroupElection {
   }
 
   entries(): IterableIterator<[string, Elected]> {
-    return this.#keys.map((key, row): [string, Elected] => [key, this.#elected[row]!]).values();
+    return this.#keys.map((key, row): [string, Elected] => [key, this.#elected[row] ?? NOBODY]).values();
   }
 }
 

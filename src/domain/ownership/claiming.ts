@@ -4,7 +4,16 @@
  */
 import type { Millis } from "../messages.js";
 import { strangerAnswers } from "./conflicts.js";
-import { announce, answer, arm, CLAIM_AGAIN_MS, type Context, enter, SECOND_NOTICE_MS } from "./context.js";
+import {
+  announce,
+  answer,
+  arm,
+  CLAIM_AGAIN_MS,
+  type Context,
+  enter,
+  SECOND_NOTICE_MS,
+  tellGivenUp,
+} from "./context.js";
 import { isLive, type Key, misnamedBy } from "./key.js";
 import { judge } from "./questions.js";
 import type { OwnershipEvent, View, WireVerdict } from "./types.js";
@@ -129,6 +138,7 @@ export function abort(ctx: Context, key: Key, reason: string, now: Millis): void
   if (key.spec.local) ctx.out.drop(key.spec.addresses);
   key.held.clear();
   enter(ctx, key, key.elected.owner === null ? "unowned" : "standby", reason, now);
+  tellGivenUp(ctx, key);
 }
 
 function nobodyAnswers(ctx: Context, key: Key): string {

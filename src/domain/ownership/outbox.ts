@@ -20,7 +20,7 @@ export class Outbox {
   readonly #hold = new Set<string>();
   readonly #own = new Map<string, OwnIntentValue>();
   readonly #announce = new Map<string, Announcement>();
-  readonly #claimed = new Map<string, { member: string; round: number; addresses: string[] }>();
+  readonly #claimed = new Map<string, { member: string; round: number; addresses: Set<string> }>();
   readonly #exchange = new Set<string>();
   #rest: OwnershipOutput[] = [];
 
@@ -58,8 +58,8 @@ export class Outbox {
 
   claimed(member: string, round: number, addresses: readonly string[]): void {
     const slot = `${member} ${round}`;
-    const entry = this.#claimed.get(slot) ?? { member, round, addresses: [] };
-    entry.addresses.push(...addresses);
+    const entry = this.#claimed.get(slot) ?? { member, round, addresses: new Set<string>() };
+    for (const address of addresses) entry.addresses.add(address);
     this.#claimed.set(slot, entry);
   }
 
@@ -90,7 +90,8 @@ export class Outbox {
     for (const { interface: iface, roundsMs, addresses } of this.#announce.values()) {
       if (addresses.size > 0) out.push({ kind: "announce", interface: iface, roundsMs, addresses: [...addresses] });
     }
-    for (const entry of this.#claimed.values()) out.push({ kind: "tell-claimed", ...entry });
+    for (const { member, round, addresses } of this.#claimed.values())
+      out.push({ kind: "tell-claimed", member, round, addresses: [...addresses] });
     for (const member of this.#exchange) out.push({ kind: "exchange-with", member });
     out.push(...this.#rest);
     this.#silence.clear();

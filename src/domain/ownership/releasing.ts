@@ -68,6 +68,8 @@ function claimAnew(ctx: Context, key: Key, now: Millis): void {
   key.successor = null;
   key.doubtful = false;
   key.lingers = key.spec.local;
+  // Should the claim come to nothing: whoever is elected may never have heard that we served.
+  oweWord(ctx, key, now);
   beginClaim(ctx, key, now, "the lease ran out, and not all who may have taken over are there to tell");
 }
 

@@ -37,6 +37,14 @@ describe("rendezvous election", () => {
     }
   });
 
+  it("tells of every key what came of the first election, also that nobody is elected: somebody was before a reload", () => {
+    const election = new GroupElection(["10.0.0.1", "10.0.0.2"]);
+    expect([...election.elect([], NONE).keys()]).toEqual(["10.0.0.1", "10.0.0.2"]);
+    expect(election.elect(hosts("a"), NONE).size).toBe(2);
+    expect(election.elect(hosts("a", "b"), NONE).size).toBe(2);
+    expect(election.elect(hosts("a", "b"), NONE).size).toBe(0);
+  });
+
   it("gives the same owners whatever the order of arrival", () => {
     fc.assert(
       fc.property(

@@ -121,6 +121,13 @@ describe("ownership: a lapse while somebody is missing", () => {
     expect(kinds).not.toContain("drop");
   });
 
+  it("says so to whoever is elected meanwhile, who may never have heard of it", () => {
+    const { elect, take, state } = claimedAnew();
+    elect("b", "a", 5150);
+    expect(state()).toBe("standby");
+    expect(take("tell-claimed")).toMatchObject([{ member: "b", round: 0, addresses: [V] }]);
+  });
+
   it("accepts no longer once the wire has named another", () => {
     const { answer, take, state } = claimedAnew();
     answer("c", 5200);
