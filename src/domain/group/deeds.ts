@@ -3,7 +3,7 @@
  * turn (the lease's deadline, what acks carry, whose claims to watch for). Boundary: decides nothing; remembers what it told.
  */
 import type { Millis } from "../messages.js";
-import { type Key, placesOf } from "../ownership/key.js";
+import { isYielded, type Key, placesOf } from "../ownership/key.js";
 import type { At, KeySpec, OwnershipOutput } from "../ownership/types.js";
 import type { ClaimSpread } from "./claim-news.js";
 import type { GroupContext } from "./context.js";
@@ -78,8 +78,8 @@ export class Deeds {
     const [watch, unwatch]: [At[], At[]] = [[], []];
     for (const key of this.#ctx.ownership.takeChanged()) {
       const heir = key.state === "standby" && key.elected.heir === this.#ctx.options.name;
-      // Whoever claims must hear of it when somebody else does at the same moment.
-      const spec = heir || key.state === "claiming" ? key.spec : undefined;
+      // Whoever claims must hear of it when somebody else does at the same moment, and whoever fell silent for one, when a third one does.
+      const spec = heir || key.state === "claiming" || isYielded(key) ? key.spec : undefined;
       const told = this.#watched.get(key);
       if (spec === told) continue;
       if (told !== undefined) unwatch.push(...placesOf({ spec: told }));

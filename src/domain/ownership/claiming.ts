@@ -10,6 +10,7 @@ import {
   arm,
   CLAIM_AGAIN_MS,
   type Context,
+  clearYielded,
   enter,
   SECOND_NOTICE_MS,
   tellGivenUp,
@@ -100,7 +101,7 @@ export function hold(ctx: Context, key: Key, reason: string, now: Millis): void 
 /** The addresses are on lo: answer and announce. */
 export function own(ctx: Context, key: Key, now: Millis): void {
   const from = key.holder;
-  key.evidenced.clear();
+  clearYielded(ctx, key);
   key.unsucceeded.clear();
   key.attacked.clear();
   key.doubtful = false;

@@ -99,6 +99,18 @@ function heirMacs(ctx: Context, key: Key): (string | null)[] {
   return key.spec.interfaces.map((name) => (heir === null ? null : ctx.view.macOf(heir, key.spec.group, name)));
 }
 
+/** Yielded to somebody, who was seen (or heard of) to announce them: others' claims of them are still of interest. */
+export function markYielded(ctx: Context, key: Key, addresses: readonly string[]): void {
+  for (const address of addresses) key.evidenced.add(address);
+  ctx.changed.add(key);
+}
+
+export function clearYielded(ctx: Context, key: Key): void {
+  if (key.evidenced.size === 0) return;
+  key.evidenced.clear();
+  ctx.changed.add(key);
+}
+
 export function announce(ctx: Context, key: Key, now: Millis): void {
   key.announcedAt = now;
   key.roundsFrom = [...key.roundsFrom.filter((from) => now <= from + LAST_ROUND_MS), now];
@@ -141,7 +153,7 @@ export function announceAgain(ctx: Context, key: Key, toward: string | null, now
   if (key.rivalryAt > Number.NEGATIVE_INFINITY && key.evidenced.size > 0 && key.heard?.member !== toward) return;
   // Never a volley: one announcement a second, unless we fell silent for the rival and must speak up again.
   if (key.evidenced.size === 0 && now - key.announcedAt < CLAIM_AGAIN_MS) return;
-  key.evidenced.clear();
+  clearYielded(ctx, key);
   answer(ctx, key);
   announce(ctx, key, now);
   if (!isLive(ctx.view, toward)) return;

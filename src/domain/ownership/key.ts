@@ -69,8 +69,6 @@ export interface Key {
   contested: string | null;
   /** A rival that we shall give way to, should it still answer: the wire is asked. */
   givingWayTo: string | null;
-  /** When the wire was asked about it. */
-  givingWayAt: Millis;
   announcedAt: Millis;
   /** By address, when it was last announced after a rival that does not hear us. */
   readonly spokeLastAt: Map<string, Millis>;
@@ -122,7 +120,6 @@ export function newKey(spec: KeySpec, now: Millis): Key {
     misnamedBy: null,
     contested: null,
     givingWayTo: null,
-    givingWayAt: Number.NEGATIVE_INFINITY,
     announcedAt: Number.NEGATIVE_INFINITY,
     spokeLastAt: new Map(),
     roundsFrom: [],
@@ -138,6 +135,11 @@ export function newKey(spec: KeySpec, now: Millis): Key {
 /** Addresses that it answers for still, where it is owned or releasing. */
 export function unyielded(key: Key): string[] {
   return key.spec.addresses.filter((address) => !key.evidenced.has(address));
+}
+
+/** Owned or being handed over, and silent for some of it at least. */
+export function isYielded(key: Key): boolean {
+  return (key.state === "owned" || key.state === "releasing") && key.evidenced.size > 0;
 }
 
 export function silentFor(key: Key): boolean {

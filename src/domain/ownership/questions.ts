@@ -115,6 +115,11 @@ export class Questions {
     return "pending";
   }
 
+  /** When the key's own question, of which the verdict was not taken yet, was put; null: there is none. */
+  askedAt(key: Key): Millis | null {
+    return this.#ofKey.get(key.spec.key)?.askedAt ?? null;
+  }
+
   /** Asks what single keys wanted to know in this turn. */
   flush(): void {
     if (this.#batch.size === 0) return;

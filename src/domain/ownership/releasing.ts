@@ -13,8 +13,10 @@ import {
   CLAIM_AGAIN_MS,
   type Context,
   CROSSING_MS,
+  clearYielded,
   enter,
   lastRoundAt,
+  markYielded,
   nameHeir,
   note,
   RIVALRY_MS,
@@ -40,7 +42,7 @@ export function keep(ctx: Context, key: Key, now: Millis): void {
     claimAnew(ctx, key, now);
   } else if (key.doubtful) {
     key.doubtful = false;
-    key.evidenced.clear();
+    clearYielded(ctx, key);
     // Whose announcement was in the queue may be long gone. Whoever serves hears ours, and says so.
     key.rivalryAt = Number.NEGATIVE_INFINITY;
     note(
@@ -63,7 +65,7 @@ export function keep(ctx: Context, key: Key, now: Millis): void {
 /** Silent until the wire has said its word, and accepting meanwhile: most often nobody has taken over. */
 function claimAnew(ctx: Context, key: Key, now: Millis): void {
   ctx.out.silence(placesOf(key));
-  key.evidenced.clear();
+  clearYielded(ctx, key);
   key.namedHeir = undefined;
   key.successor = null;
   key.doubtful = false;
@@ -123,7 +125,7 @@ export function leave(ctx: Context, key: Key, now: Millis): void {
 export function fallSilent(ctx: Context, key: Key, reason: string, now: Millis): void {
   enter(ctx, key, "releasing", reason, now);
   key.namedHeir = undefined;
-  for (const address of key.spec.addresses) key.evidenced.add(address);
+  markYielded(ctx, key, key.spec.addresses);
   key.silencedBy = key.successor;
   ctx.out.silence(placesOf(key));
   oweWord(ctx, key, now);
@@ -193,7 +195,7 @@ export function takeBack(ctx: Context, key: Key, now: Millis): void {
   const announcedLately = now - (key.roundsFrom.at(-1) ?? Number.NEGATIVE_INFINITY) < CLAIM_AGAIN_MS;
   const unheard = key.evidenced.size > 0 || key.owesAnnouncement || (live && !announcedLately);
   key.doubtful = false;
-  key.evidenced.clear();
+  clearYielded(ctx, key);
   key.successor = null;
   enter(ctx, key, "owned", "elected again before the hand-over was done", now);
   if (unheard) {
@@ -220,7 +222,7 @@ export function evidence(ctx: Context, key: Key, addresses: readonly string[], n
   ctx.out.silence(placesOf(key, addresses));
   if (fresh.length === 0) return;
   key.silencedBy = key.heard?.member ?? key.successor;
-  for (const address of fresh) key.evidenced.add(address);
+  markYielded(ctx, key, fresh);
   if (silentFor(key)) arm(ctx, key, "drop", now + ACCEPT_AFTER_SILENCE_MS);
 }
 
@@ -257,7 +259,7 @@ export function letGo(ctx: Context, key: Key, reason: string, now: Millis, as?: 
   if ((key.state === "owned" || key.state === "releasing") && !silentFor(key)) oweWord(ctx, key, now);
   ctx.out.silence(placesOf(key));
   if (key.spec.local) ctx.out.drop(key.spec.addresses);
-  key.evidenced.clear();
+  clearYielded(ctx, key);
   key.namedHeir = undefined;
   key.held.clear();
   key.successor = null;

@@ -14,6 +14,7 @@ import {
   CROSSING_MS,
   GIVEN_UP,
   lastRoundAt,
+  markYielded,
   mayClaim,
   note,
   RIVALRY_MS,
@@ -62,7 +63,7 @@ export function memberClaims(
     if (how.round >= 2 && silentFor(key)) letGo(ctx, key, `${member} took over`, now);
   } else if (key.state === "owned") {
     if (how.yielded) {
-      for (const address of addresses) key.evidenced.add(address);
+      markYielded(ctx, key, addresses);
       key.silencedBy = member;
       // The responder yielded by itself. What it was told since may have made it answer again: the news was still on its way.
       ctx.out.silence(placesOf(key, addresses));
@@ -169,7 +170,6 @@ export function settleRivalry(ctx: Context, key: Key, met: boolean, now: Millis)
 
 function beginGivingWay(ctx: Context, key: Key, rival: string, now: Millis): void {
   key.givingWayTo = rival;
-  key.givingWayAt = now;
   giveWay(ctx, key, now);
 }
 
@@ -180,11 +180,12 @@ function beginGivingWay(ctx: Context, key: Key, rival: string, now: Millis): voi
 export function giveWay(ctx: Context, key: Key, now: Millis): void {
   const rival = key.givingWayTo;
   if (rival === null || key.state !== "owned") return;
+  const askedAt = ctx.questions.askedAt(key) ?? now;
   const answers = ctx.questions.verdict(key, null, now);
   if (answers === "pending") return;
   const verdict = judge(answers, ctx.view);
-  const serves = verdict.kind === "member" ? verdict.member : null;
-  if (serves === rival && lastRoundAt(key, now) > key.givingWayAt) {
+  const serves = verdict.kind === "member" ? verdict.member : announcedSince(ctx, key, askedAt);
+  if (serves === rival && lastRoundAt(key, now) > askedAt) {
     // A round of our announcement went out while the wire was asked: it may have fallen silent for that after its answer.
     beginGivingWay(ctx, key, rival, now);
     return;
@@ -199,6 +200,13 @@ export function giveWay(ctx: Context, key: Key, now: Millis): void {
   key.stubborn = serves;
   letGo(ctx, key, "gossip is broken", now);
   apply(ctx, key, { kind: "member", member: serves }, now);
+}
+
+/** We are silent, and the wire was asked then. Whoever has announced it since had not begun to answer. */
+function announcedSince(ctx: Context, key: Key, askedAt: Millis): string | null {
+  const { heard } = key;
+  if (heard === null || key.evidenced.size === 0 || heard.at < askedAt) return null;
+  return ctx.view.deaf(heard.member) ? null : heard.member;
 }
 
 /**
