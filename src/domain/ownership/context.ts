@@ -126,9 +126,9 @@ export function resumeRounds(ctx: Context, key: Key, addresses: readonly string[
   if (rounds.length > 0) announceOn(ctx, key, addresses, rounds);
 }
 
-/** When a round of ours was last due on the wire. */
+/** When a frame that announces it was last due on the wire from us. */
 export function lastRoundAt(key: Key, now: Millis): Millis {
-  return Math.max(key.announcedAt, ...roundsOf(key).filter((at) => at <= now));
+  return Math.max(key.announcedAt, ...key.spokeLastAt.values(), ...roundsOf(key).filter((at) => at <= now));
 }
 
 function roundsOf(key: Key): Millis[] {

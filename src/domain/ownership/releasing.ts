@@ -152,7 +152,7 @@ export function useOldEvidence(ctx: Context, key: Key, now: Millis): void {
   const { successor } = key;
   if (successor === null || ctx.view.deaf(successor)) return;
   if (!announcedBy(key, successor, now)) return;
-  const spokeLast = (key.heard?.at ?? now) < lastRoundAt(key, now);
+  const spokeLast = (key.heard?.at ?? now) <= lastRoundAt(key, now);
   evidence(ctx, key, key.spec.addresses, now);
   // Clients may have heard that round after its announcement, and it may not have: then nobody else tells it.
   if (spokeLast) oweWord(ctx, key, now);

@@ -11,13 +11,14 @@ const STRANGER = "66:66:66:66:66:66";
 function world(self = "a") {
   const states = new Map<string, MemberState>([...MACS.keys()].map((name) => [name, "alive"]));
   const heardAt = new Map<string, number>();
+  const deaf = new Set<string>();
   const view: View = {
     self,
     state: (member) => states.get(member),
     lastHeardAt: (member) => heardAt.get(member) ?? 0,
     silentSince: (member) => heardAt.get(member) ?? 0,
     leaseOf: () => 550,
-    deaf: () => false,
+    deaf: (member) => deaf.has(member),
     draining: () => false,
     memberByMac: (mac) => [...MACS].find(([, known]) => known === mac)?.[0],
     macOf: (member) => MACS.get(member) ?? null,
@@ -63,7 +64,7 @@ function world(self = "a") {
   };
   const state = () => machine.views()[0]!.state;
   const reason = () => machine.views()[0]!.reason;
-  return { machine, states, heardAt, take, elect, answer, own, claim, fire, state, reason };
+  return { machine, states, heardAt, deaf, take, elect, answer, own, claim, fire, state, reason };
 }
 
 describe("ownership: found under real clients", () => {
@@ -153,6 +154,17 @@ describe("ownership: found by the simulation", () => {
     machine.exchangedWith("b", 601);
     elect("b", "c", 1900);
     expect(take("silence")).toEqual([]);
+  });
+
+  it("whoever spoke last after a deaf host's round says so when that one is elected: clients heard it after the other", () => {
+    const { machine, deaf, elect, own, claim, take } = world();
+    own(0);
+    deaf.add("b");
+    claim("b", 5000);
+    expect(take("announce")).toMatchObject([{ roundsMs: [0] }]);
+    deaf.clear();
+    elect("b", "c", 5050);
+    expect(machine.flush()).toContainEqual({ kind: "tell-claimed", member: "b", round: 0, addresses: [V] });
   });
 
   it("but for a round of ours that may have crossed it: to that nothing is said", () => {
