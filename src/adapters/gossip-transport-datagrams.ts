@@ -34,8 +34,6 @@ export interface GossipDatagramsOptions {
   readonly crcFor?: ((to: Endpoint) => boolean) | undefined;
   readonly compress?: boolean | undefined;
   readonly gate?: GateOptions | undefined;
-  /** Default: a socket of the kernel's. */
-  readonly open?: typeof newDatagrams;
 }
 
 export class GossipDatagrams {
@@ -55,8 +53,8 @@ export class GossipDatagrams {
 
   /** Returns the port; throws the errno's name. What comes before `listen` is nobody's. */
   bind(at: Endpoint, handlers: GossipHandlers): number {
-    const { counters, open = newDatagrams } = this.#options;
-    const socket = open((count, errors) => {
+    const { counters } = this.#options;
+    const socket = newDatagrams((count, errors) => {
       // Errors of a bound socket (ENOMEM, ICMP's echoes) concern one datagram; the next may do well.
       for (let i = 0; i < errors; i++) counters.drop("receive-failed", "udp");
       handlers.together(() => {
