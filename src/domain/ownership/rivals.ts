@@ -55,7 +55,9 @@ export function memberClaims(
   } else if (key.state === "releasing") {
     // Whoever stops gives way to anybody who lives and announces it: the group has elected without us already.
     if (member !== key.successor && !(ctx.stopping && isLive(ctx.view, member))) {
-      if (!silentFor(key)) rivalry(ctx, key, member, how.yielded, now);
+      // Silent already: whoever announced it last serves, not the one for whom we fell silent.
+      if (silentFor(key)) key.silencedBy = member;
+      else rivalry(ctx, key, member, how.yielded, now);
       return;
     }
     key.successor = member;

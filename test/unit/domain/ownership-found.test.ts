@@ -254,6 +254,18 @@ describe("ownership: found by the simulation", () => {
     expect(take("own")).toEqual([]);
   });
 
+  it("and so is what a third one announced since, whom gossip holds dead", () => {
+    const { states, elect, own, claim, state, take } = world();
+    own(0);
+    elect("b", "c", 5000);
+    claim("b", 5001, true);
+    states.set("c", "dead");
+    claim("c", 5400);
+    elect("a", "b", 5800);
+    expect(state()).toBe("claiming");
+    expect(take("own")).toEqual([]);
+  });
+
   it("and so is what it took over while somebody else has been elected since", () => {
     const { machine, states, heardAt, elect, own, state, take } = world();
     own(0);
