@@ -72,6 +72,8 @@ export class Segment {
   #arrive(port: string, address: string, { by, sentAt }: { by: Host; sentAt: number }): void {
     const { mac } = by;
     const entry = this.#entry(port, address);
+    // A stray of foul weather, sent before what it covers up: that is as good as lost.
+    if (sentAt < entry.at) entry.missedAt.set(entry.mac, entry.at);
     entry.mac = mac;
     entry.by = by;
     entry.at = sentAt;
