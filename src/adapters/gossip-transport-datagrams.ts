@@ -71,8 +71,10 @@ export class GossipDatagrams {
     return this.#port;
   }
 
-  listen(): void {
-    this.#listening = true;
+  /** False: it was closed since it was bound. */
+  listen(): boolean {
+    this.#listening = this.#socket !== null;
+    return this.#listening;
   }
 
   /** Hands over what has arrived by now, a bounded number. */

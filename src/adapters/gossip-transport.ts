@@ -85,9 +85,12 @@ export class MemberlistTransport implements GossipTransport {
         if (bind.port === 0 && code === "EADDRINUSE" && tries < RANDOM_PORT_TRIES) continue;
         throw bindError("TCP", { host: bind.host, port }, error);
       }
+      if (!this.#datagrams.listen()) {
+        await streams.close();
+        throw new Error("the gossip transport was stopped while it started");
+      }
       this.#bound = { host: bind.host, port };
       this.#streams = streams;
-      this.#datagrams.listen();
       return;
     }
   }

@@ -27,6 +27,8 @@ const LAPSES_WINDOW_MS_MAX = 60_000;
 /** What is again and again depends on what a lapse is: of a short lease it is a hiccup, of a long one a sick host. */
 const LAPSES_WINDOW_LEASES = 250;
 const LAPSES_WINDOW_MS_MIN = 5000;
+/** Each time that it begins anew, peers have so much left of its time at least. */
+const CATCH_UP_SPENT_MAX = 0.75;
 
 export class Lease {
   readonly #terms: LeaseTerms;
@@ -36,6 +38,8 @@ export class Lease {
   #extendedAt: Millis = Number.NEGATIVE_INFINITY;
   #turnedAt: Millis = Number.NEGATIVE_INFINITY;
   #catchUpSince: Millis = Number.NEGATIVE_INFINITY;
+  /** What a catching-up that stalls broke off has taken already, without them. */
+  #catchUpSpentMs = 0;
   #accused = false;
   #recent: Millis[] = [];
   #lapses = 0;
@@ -66,10 +70,14 @@ export class Lease {
   lapsed(now: Millis): boolean {
     const gapMs = now - this.#turnedAt;
     this.#turnedAt = now;
-    const asks = this.#phase === "catching-up" && this.#catchUpSince > Number.NEGATIVE_INFINITY;
-    const lapsed = this.#phase === "held" && now >= this.#until;
-    if (!lapsed && !(asks && gapMs >= this.#terms.leaseMs)) return false;
-    if (lapsed) this.#count(now);
+    if (this.#phase === "held") {
+      if (now < this.#until) return false;
+    } else {
+      const asks = this.#phase === "catching-up" && this.#catchUpSince > Number.NEGATIVE_INFINITY;
+      if (!asks || gapMs < this.#terms.leaseMs) return false;
+      this.#catchUpSpentMs = now - gapMs - this.#catchUpSince;
+    }
+    this.#count(now);
     this.#phase = "thawing";
     return true;
   }
@@ -84,8 +92,10 @@ export class Lease {
 
   /** Queued input has been handled: catch up with the group now. */
   catchUp(now: Millis): void {
+    const spentMs = Math.min(this.#catchUpSpentMs, this.#terms.catchUpMs * CATCH_UP_SPENT_MAX);
+    this.#catchUpSpentMs = 0;
     this.#phase = "catching-up";
-    this.#catchUpSince = now;
+    this.#catchUpSince = now - spentMs;
   }
 
   /** True once the catching-up took longer than peers are given. */

@@ -95,7 +95,7 @@ export const PLANTS: Readonly<Record<string, Plant>> = {
     changes: [
       {
         file: "src/domain/ownership/releasing.ts",
-        from: "  ctx.out.silence(placesOf(key, addresses));",
+        from: "  ctx.out.silence(placesOf(key, fresh));",
         to: "",
       },
       { file: "test/sim/native.ts", from: 'if (yielded) entry.hold = "yielded";', to: "" },

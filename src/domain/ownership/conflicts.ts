@@ -20,7 +20,8 @@ const ASK_AGAIN_MS = 2000;
 /** Its frame claims an address of ours, or of one that we watch. */
 export function strangerClaims(ctx: Context, key: Key, claim: { address: string; mac: string }, now: Millis): void {
   const { address, mac } = claim;
-  const owned = key.state === "owned";
+  // What was yielded to a member is that one's to defend.
+  const owned = key.state === "owned" && !key.evidenced.has(address);
   const defendedAt = key.defendedAt.get(address) ?? -Infinity;
   if (owned && key.spec.conflict !== "yield" && now - defendedAt < DEFEND_INTERVAL_MS) {
     meet(key, mac, now);

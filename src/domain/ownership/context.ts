@@ -15,6 +15,8 @@ const LAST_ROUND_MS = Math.max(...ANNOUNCE_ROUNDS_MS);
 export const SECOND_NOTICE_MS = 1000;
 /** Rivals exchange state first; without an answer for so long, the elected one announces all the same. */
 export const RIVALRY_MS = 500;
+/** No rivalry is settled sooner without an answer; timers come up to half a millisecond early. */
+export const RIVALRY_MS_MIN = RIVALRY_MS / 2 - 0.5;
 /** Two announcements within so long of each other crossed: neither is an answer to the other, and none is given. */
 export const CROSSING_MS = 200;
 /** Round of a notice that is none of a claim: we served until now, and are silent. */
@@ -126,9 +128,10 @@ export function resumeRounds(ctx: Context, key: Key, addresses: readonly string[
   if (rounds.length > 0) announceOn(ctx, key, addresses, rounds);
 }
 
-/** When a frame that announces it was last due on the wire from us. */
+/** When a frame that announces it was last due on the wire from us; the responder's own refresh is left out. */
 export function lastRoundAt(key: Key, now: Millis): Millis {
-  return Math.max(key.announcedAt, ...key.spokeLastAt.values(), ...roundsOf(key).filter((at) => at <= now));
+  const spoken = [...key.spokeLastAt.values(), ...key.defendedAt.values()];
+  return Math.max(key.announcedAt, ...spoken, ...roundsOf(key).filter((at) => at <= now));
 }
 
 function roundsOf(key: Key): Millis[] {

@@ -26,8 +26,8 @@ export interface Key {
   silencedBy: string | null;
   /** The heir's MACs that the responder was told last, as `heirMacs` has them; undefined: it does not answer for the key. */
   namedHeir: string | undefined;
-  /** Whose announcement was heard last, and when. */
-  heard: { member: string; at: Millis } | null;
+  /** Whose announcement was heard last, and when; on the wire, or of it by gossip, which may come late. */
+  heard: { member: string; at: Millis; onWire: boolean } | null;
   /** A side came back that has not heard our announcement, while it was not clear that the key stays ours (law 8). */
   owesAnnouncement: boolean;
   /**

@@ -7,7 +7,7 @@ import type { Elected } from "../election.js";
 import type { Millis } from "../messages.js";
 import { abort, beginClaim, decide, mayStillAnswer, own } from "./claiming.js";
 import { askAgain, defendAgain, refuses, strangerClaims } from "./conflicts.js";
-import { announceAgain, arm, type Context, enter, mayClaim, note, tellGivenUp } from "./context.js";
+import { announceAgain, arm, type Context, enter, mayClaim, note, RIVALRY_MS_MIN, tellGivenUp } from "./context.js";
 import { isLive, type Key, misnamedBy, newKey, silentFor, viewOf } from "./key.js";
 import { Outbox } from "./outbox.js";
 import { Questions } from "./questions.js";
@@ -22,6 +22,7 @@ const SUSPECTS_MAX = 1024;
 
 const NONE_REFUSED: ReadonlyMap<string, readonly string[]> = new Map();
 const NO_KEYS: readonly Key[] = [];
+const BY_GOSSIP = { yielded: false, onWire: false };
 
 export interface OwnershipOptions {
   readonly view: View;
@@ -170,7 +171,7 @@ export class Ownership {
       strangerClaims(this.#ctx, key, heard, now);
       return;
     }
-    memberClaims(this.#ctx, key, member, [heard.address], { yielded: heard.yielded, round: 1 }, now);
+    memberClaims(this.#ctx, key, member, [heard.address], { yielded: heard.yielded, round: 1, onWire: true }, now);
   }
 
   /** The same evidence by gossip. */
@@ -181,7 +182,7 @@ export class Ownership {
       if (key !== undefined) byKey.set(key, [...(byKey.get(key) ?? []), address]);
     }
     for (const [key, addresses] of byKey) {
-      memberClaims(this.#ctx, key, notice.member, addresses, { yielded: false, round: notice.round }, now);
+      memberClaims(this.#ctx, key, notice.member, addresses, { ...BY_GOSSIP, round: notice.round }, now);
     }
   }
 
@@ -388,7 +389,7 @@ export class Ownership {
         }
         return;
       case "second-notice":
-        if (key.state === "owned" && isLive(this.#ctx.view, key.holder))
+        if (key.state === "owned" && key.evidenced.size === 0 && isLive(this.#ctx.view, key.holder))
           this.#ctx.out.claimed(key.holder, 2, key.spec.addresses);
         return;
       case "drop":
@@ -404,7 +405,9 @@ export class Ownership {
         defendAgain(this.#ctx, key, now);
         return;
       case "rivalry":
-        if (key.rivalryAt > Number.NEGATIVE_INFINITY) settleRivalry(this.#ctx, key, false, now);
+        // That of a rivalry that was settled before it is not the next one's.
+        if (key.rivalryAt > Number.NEGATIVE_INFINITY && now >= key.rivalryAt + RIVALRY_MS_MIN)
+          settleRivalry(this.#ctx, key, false, now);
         return;
     }
   }

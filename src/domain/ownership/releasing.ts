@@ -219,9 +219,9 @@ export function nudge(ctx: Context, key: Key, now: Millis): void {
 /** The heir's announcement was seen: silent at once, and accepting for a while longer. */
 export function evidence(ctx: Context, key: Key, addresses: readonly string[], now: Millis): void {
   const fresh = addresses.filter((address) => !key.evidenced.has(address));
-  ctx.out.silence(placesOf(key, addresses));
-  if (fresh.length === 0) return;
   key.silencedBy = key.heard?.member ?? key.successor;
+  if (fresh.length === 0) return;
+  ctx.out.silence(placesOf(key, fresh));
   markYielded(ctx, key, fresh);
   if (silentFor(key)) arm(ctx, key, "drop", now + ACCEPT_AFTER_SILENCE_MS);
 }

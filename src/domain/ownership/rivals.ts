@@ -32,14 +32,14 @@ export function memberClaims(
   key: Key,
   member: string,
   addresses: readonly string[],
-  how: { yielded: boolean; round: number },
+  how: { yielded: boolean; round: number; onWire: boolean },
   now: Millis,
 ): void {
   if (how.round === GIVEN_UP) {
     gaveUp(ctx, key, member, now);
     return;
   }
-  key.heard = { member, at: now };
+  key.heard = { member, at: now, onWire: how.onWire };
   if (isLive(ctx.view, member)) {
     key.unsucceeded.clear();
     key.owesWord = false;
@@ -193,7 +193,7 @@ export function giveWay(ctx: Context, key: Key, now: Millis): void {
     return;
   }
   key.givingWayTo = null;
-  const toIt = key.evidenced.size > 0 || (serves === rival && rival < ctx.view.self);
+  const toIt = serves === rival ? silentFor(key) || rival < ctx.view.self : key.evidenced.size > 0;
   if (serves === null || !toIt) {
     announceAgain(ctx, key, rival, now);
     return;
@@ -207,7 +207,7 @@ export function giveWay(ctx: Context, key: Key, now: Millis): void {
 /** We are silent, and the wire was asked then. Whoever has announced it since had not begun to answer. */
 function announcedSince(ctx: Context, key: Key, askedAt: Millis): string | null {
   const { heard } = key;
-  if (heard === null || key.evidenced.size === 0 || heard.at < askedAt) return null;
+  if (heard === null || !heard.onWire || !silentFor(key) || heard.at < askedAt) return null;
   return ctx.view.deaf(heard.member) ? null : heard.member;
 }
 

@@ -43,10 +43,30 @@ describe("the lease (law 2)", () => {
     expect(lease.lapsed(899)).toBe(false);
     expect(lease.lapsed(1349)).toBe(true);
     expect(lease.phase).toBe("thawing");
-    expect(lease.lapses).toBe(1);
+    expect(lease.lapses).toBe(2);
     lease.catchUp(1350);
     expect(lease.lapsed(1460)).toBe(false);
-    expect(lease.catchUpOverdue(1460)).toBe(false);
+    // What it was awake for counts.
+    expect(lease.catchUpOverdue(1900)).toBe(false);
+    expect(lease.catchUpOverdue(1901)).toBe(true);
+  });
+
+  it("a host that stalls again and again, alone, catches up all the same, and says that it is unsteady", () => {
+    const lease = new Lease({ leaseMs: 18, extensionMs: 3, catchUpMs: 250 });
+    lease.caughtUp(0, { alone: false });
+    let held = 0;
+    for (let now = 0; now < 10_000; ) {
+      // Awake for 180 ms, a turn every 3 ms, then a stall of 20.
+      for (const end = now + 180; now < end; now += 3) {
+        if (lease.lapsed(now)) lease.catchUp(now);
+        else if (lease.catchUpOverdue(now)) lease.caughtUp(now, { alone: true });
+        if (lease.phase === "held") held += 3;
+        lease.extend(now);
+      }
+      now += 20;
+    }
+    expect(held).toBeGreaterThan(1000);
+    expect(lease.unsteady(10_000)).not.toBe("");
   });
 
   it("does not take the time before the first turn, nor before it is ready, for a stall", () => {

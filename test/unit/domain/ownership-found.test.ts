@@ -266,6 +266,19 @@ describe("ownership: found by the simulation", () => {
     expect(take("own")).toEqual([]);
   });
 
+  it("also if a third one announced in between, and the successor again", () => {
+    const { states, elect, own, claim, state, take } = world();
+    own(0);
+    elect("b", "c", 5000);
+    claim("b", 5001, true);
+    claim("c", 5100);
+    claim("b", 5151);
+    states.set("b", "dead");
+    elect("a", "c", 5800);
+    expect(state()).toBe("claiming");
+    expect(take("own")).toEqual([]);
+  });
+
   it("and so is what it took over while somebody else has been elected since", () => {
     const { machine, states, heardAt, elect, own, state, take } = world();
     own(0);
@@ -473,6 +486,61 @@ describe("ownership: rivals that cannot exchange state (law 8)", () => {
     expect(take("announce")).toEqual([]);
     expect(state()).toBe("standby");
     expect(reason()).toContain("gossip is broken: no state can be exchanged with b");
+  });
+
+  it("of two that are silent for one address of a pair each, and answer for the other, the lesser name keeps it", () => {
+    const { machine, take, fire } = world("a");
+    const addresses = [V, "fd00::100"];
+    machine.configure([{ key: "pair", group: "web", interfaces: ["eth0"], local: true, addresses }], 0);
+    machine.elect([["pair", { owner: "a", heir: "b" }]], 0);
+    machine.asked(take("ask")[0]!.id, [], 90);
+    machine.held(addresses, 91);
+    machine.flush();
+    machine.claimHeard({ address: V, mac: MACS.get("b")!, yielded: true }, 5000);
+    fire("rivalry", take("arm"));
+    machine.asked(take("ask")[0]!.id, [{ address: V, mac: MACS.get("b")! }], 5500);
+    expect(machine.views()[0]!.state).toBe("owned");
+    expect(take("announce")).toHaveLength(1);
+  });
+
+  it("and to a third one that announced it while the wire was asked: it did not answer yet then", () => {
+    const { answer, own, claim, fire, take, state } = world("a");
+    own(0);
+    claim("b", 5000, true);
+    fire("rivalry", take("arm"));
+    claim("c", 5450);
+    answer(null, 5500);
+    expect(state()).toBe("standby");
+  });
+
+  it("what gossip tells of an announcement may be old: it is no answer", () => {
+    const { machine, answer, own, claim, fire, take, state } = world("a");
+    own(0);
+    claim("b", 5000, true);
+    fire("rivalry", take("arm"));
+    machine.claimNoticed({ member: "c", round: 1, addresses: [V] }, 5450);
+    answer(null, 5500);
+    expect(state()).toBe("owned");
+  });
+
+  it("whoever is silent tells nobody of its second round", () => {
+    const { machine, own, claim, fire, take } = world("a");
+    own(0);
+    machine.memberChanged("b", "back", 5000);
+    const arms = take("arm");
+    claim("b", 5500, true);
+    machine.flush();
+    fire("second-notice", arms, 6000);
+    expect(take("tell-claimed")).toEqual([]);
+  });
+
+  it("nor defends against a stranger what it yielded to a member", () => {
+    const { machine, own, claim, take } = world("a");
+    own(0);
+    claim("b", 5000, true);
+    machine.flush();
+    claim(STRANGER, 5100);
+    expect(take("announce")).toEqual([]);
   });
 
   it("nobody gives way to a rival that the wire does not hear any more", () => {
