@@ -1,26 +1,48 @@
 /**
- * `npm run sim -- --seed=N --hosts=N --minutes=N [--seeds=COUNT] [--only=a,b] [--quorum] [--wide]`: plays stories. `--table` measures. A failure
- * prints the one command that repeats it, and exits 1.
+ * `npm run sim`: plays stories in the simulated world, measures, or plants faults. A failure prints the one command that repeats
+ * it, and exits 1.
  */
 import { parseArgs } from "node:util";
 import { measureDetection, quantiles } from "./detection.js";
 import { PLANTS, plantAndPlay } from "./planted.js";
 import { play } from "./story.js";
 
-const { values } = parseArgs({
-  options: {
-    seed: { type: "string", default: "1" },
-    seeds: { type: "string", default: "1" },
-    hosts: { type: "string", default: "5" },
-    minutes: { type: "string", default: "2" },
-    only: { type: "string", default: "" },
-    table: { type: "string", default: "" },
-    planted: { type: "string" },
-    quorum: { type: "boolean", default: false },
-    wide: { type: "boolean", default: false },
-    "keep-going": { type: "boolean", default: false },
-  },
-});
+const USAGE = `usage: npm run sim [-- --seed=1 --seeds=1 --hosts=5 --minutes=2 --only=MISFORTUNE,… --quorum --wide --keep-going]
+       npm run sim -- --table=3,10,100
+       npm run sim -- --planted=NAME|all [--seed=1 --seeds=1000]
+  --seeds       so many stories, from --seed on; stops at the first that breaks a law
+  --minutes     of simulated time, each
+  --only        these misfortunes
+  --quorum      hosts need a majority to own anything
+  --wide        operators' commands, checks, an even spread and foreign members as well
+  --keep-going  plays all of them, and says at the end how many broke a law
+  --table       how soon a death is known and what rest costs, with so many hosts
+  --planted     changes one place of a copy of the tree, and plays until somebody notices
+`;
+
+const { values } = readOptions();
+
+function readOptions() {
+  try {
+    return parseArgs({
+      options: {
+        seed: { type: "string", default: "1" },
+        seeds: { type: "string", default: "1" },
+        hosts: { type: "string", default: "5" },
+        minutes: { type: "string", default: "2" },
+        only: { type: "string", default: "" },
+        table: { type: "string", default: "" },
+        planted: { type: "string" },
+        quorum: { type: "boolean", default: false },
+        wide: { type: "boolean", default: false },
+        "keep-going": { type: "boolean", default: false },
+      },
+    });
+  } catch {
+    process.stderr.write(USAGE);
+    process.exit(64);
+  }
+}
 
 const [seed, seeds, hosts, minutes] = [values.seed, values.seeds, values.hosts, values.minutes].map(Number) as [
   number,
