@@ -191,6 +191,17 @@ export function takeBack(ctx: Context, key: Key, now: Millis): void {
     claimAnew(ctx, key, now);
     return;
   }
+  if (silentFor(key) && live) {
+    // It serves, and is in no hurry to stop: a hand-over like any other, which comes to nothing if the election was one of the moment.
+    clearYielded(ctx, key);
+    key.namedHeir = undefined;
+    key.successor = null;
+    key.doubtful = false;
+    key.lingers = key.spec.local;
+    key.holder = successor;
+    beginClaim(ctx, key, now);
+    return;
+  }
   // The successor takes our word for an announcement: one must have been made, for it may have served meanwhile, unheard by us.
   const announcedLately = now - (key.roundsFrom.at(-1) ?? Number.NEGATIVE_INFINITY) < CLAIM_AGAIN_MS;
   const unheard = key.evidenced.size > 0 || key.owesAnnouncement || (live && !announcedLately);

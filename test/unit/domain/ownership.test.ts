@@ -242,7 +242,7 @@ describe("ownership: make before break (law 6)", () => {
     expect(world.key).toMatchObject({ state: "releasing", owner: "a" });
   });
 
-  it("takes back a hand-over that is no longer wanted, and announces only if it had fallen silent", () => {
+  it("takes back a hand-over that is no longer wanted; claims it like any other where it had fallen silent", () => {
     const world = new World().own().elect("b");
     world.take();
     world.elect("a", "b");
@@ -252,6 +252,13 @@ describe("ownership: make before break (law 6)", () => {
     world.machine.claimHeard({ address: V, mac: MAC.b, yielded: true }, 5);
     world.take();
     world.elect("a", "b");
+    expect(world.kinds()).toEqual(["hold"]);
+    // The successor serves, so an election of the moment, which others never held, does no harm.
+    world.elect("b", "a");
+    expect(world.kinds()).toEqual(["drop"]);
+    world.elect("a", "b");
+    world.take();
+    world.machine.held([V], 6);
     expect(world.kinds()).toEqual(["own", "announce", "tell-claimed"]);
   });
 
