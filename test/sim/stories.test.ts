@@ -35,3 +35,9 @@ describe("wide stories: commands, checks, an even spread and foreign members as 
     expect(play({ seed, hosts: HOSTS, minutes: MINUTES, wide: true }).chapters).toBeGreaterThan(0);
   });
 });
+
+it("npm run sim -- --seed=10250715 --hosts=5 --minutes=0.3 --quorum --wide", () => {
+  expect(play({ seed: 10250715, hosts: HOSTS, minutes: MINUTES, quorum: true, wide: true }).chapters).toBeGreaterThan(
+    0,
+  );
+});

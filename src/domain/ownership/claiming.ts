@@ -113,6 +113,9 @@ export function own(ctx: Context, key: Key, now: Millis): void {
     ctx.out.claimed(from, 1, key.spec.addresses);
     arm(ctx, key, "second-notice", now + SECOND_NOTICE_MS);
   } else key.holder = null;
+  const { handingOver } = key;
+  key.handingOver = null;
+  if (handingOver !== from && isLive(ctx.view, handingOver)) ctx.out.claimed(handingOver, 1, key.spec.addresses);
 }
 
 /** Why a VIP came here, in one word, and for how long its owner had been silent: for those who count and measure. */

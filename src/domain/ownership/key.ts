@@ -18,6 +18,8 @@ export interface Key {
    * whoever was elected in between may have claimed nothing yet, so their leases still count, and the wire is asked.
    */
   readonly unsucceeded: Set<string>;
+  /** Who was handing it over to one that died before it had claimed, and answers until it hears who did. */
+  handingOver: string | null;
   /** `releasing`: to whom. */
   successor: string | null;
   /** Addresses that we stopped answering for although `owned` or `releasing`: the new owner's announcement was seen. */
@@ -96,6 +98,7 @@ export function newKey(spec: KeySpec, now: Millis): Key {
     elected: { owner: null, heir: null },
     holder: null,
     unsucceeded: new Set(),
+    handingOver: null,
     successor: null,
     evidenced: new Set(),
     silencedBy: null,

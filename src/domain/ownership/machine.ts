@@ -75,7 +75,10 @@ export class Ownership {
       const former = key.elected.owner;
       if (former !== null && former !== elected.owner && former !== this.#ctx.view.self) {
         const { holder } = key;
-        if (holder !== null && holder !== former && mayStillAnswer(this.#ctx.view, holder)) key.unsucceeded.add(holder);
+        if (holder !== null && holder !== former) {
+          if (mayStillAnswer(this.#ctx.view, holder)) key.unsucceeded.add(holder);
+          else key.handingOver = holder;
+        }
         key.holder = former;
       }
       key.elected = elected;

@@ -42,6 +42,7 @@ export function memberClaims(
   key.heard = { member, at: now, onWire: how.onWire };
   if (isLive(ctx.view, member)) {
     key.unsucceeded.clear();
+    key.handingOver = null;
     key.owesWord = false;
   }
   if (ctx.view.deaf(member) && mayClaim(ctx) && serves(key)) {

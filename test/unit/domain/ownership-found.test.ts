@@ -254,6 +254,18 @@ describe("ownership: found by the simulation", () => {
     expect(take("own")).toEqual([]);
   });
 
+  it("whoever claims after one that died before it had claimed tells the one that was handing over to that", () => {
+    const { machine, states, heardAt, answer, elect, take } = world();
+    elect("b", "c", 0);
+    elect("c", "a", 5000);
+    heardAt.set("c", 5000);
+    states.set("c", "dead");
+    elect("a", "b", 5900);
+    answer(null, 6000);
+    machine.held([V], 6001);
+    expect(take("tell-claimed")).toMatchObject([{ member: "b", round: 1, addresses: [V] }]);
+  });
+
   it("and so is what a third one announced since, whom gossip holds dead", () => {
     const { states, elect, own, claim, state, take } = world();
     own(0);
