@@ -65,14 +65,19 @@ export function keep(ctx: Context, key: Key, now: Millis): void {
 /** Silent until the wire has said its word, and accepting meanwhile: most often nobody has taken over. */
 function claimAnew(ctx: Context, key: Key, now: Millis): void {
   ctx.out.silence(placesOf(key));
+  becomeClaimer(ctx, key);
+  // Should the claim come to nothing: whoever is elected may never have heard that we served.
+  oweWord(ctx, key, now);
+  beginClaim(ctx, key, now, "the lease ran out, and not all who may have taken over are there to tell");
+}
+
+/** An owner no more, but accepting until the claim that follows is decided. The responder is silent for it already. */
+function becomeClaimer(ctx: Context, key: Key): void {
   clearYielded(ctx, key);
   key.namedHeir = undefined;
   key.successor = null;
   key.doubtful = false;
   key.lingers = key.spec.local;
-  // Should the claim come to nothing: whoever is elected may never have heard that we served.
-  oweWord(ctx, key, now);
-  beginClaim(ctx, key, now, "the lease ran out, and not all who may have taken over are there to tell");
 }
 
 /** Owned or releasing, and elected elsewhere. */
@@ -193,11 +198,7 @@ export function takeBack(ctx: Context, key: Key, now: Millis): void {
   }
   if (silentFor(key) && live) {
     // It serves, and is in no hurry to stop: a hand-over like any other, which comes to nothing if the election was one of the moment.
-    clearYielded(ctx, key);
-    key.namedHeir = undefined;
-    key.successor = null;
-    key.doubtful = false;
-    key.lingers = key.spec.local;
+    becomeClaimer(ctx, key);
     key.holder = successor;
     beginClaim(ctx, key, now);
     return;
