@@ -23,6 +23,9 @@ export interface Contender {
   freeze(host: LabHost): void;
   thaw(host: LabHost): void;
   deleteAddress(host: LabHost, vip: string): void;
+  /** What the daemons logged since `forgetLogs` goes into this directory. */
+  keepLogs(directory: string): void;
+  forgetLogs(): void;
   end(): Promise<void>;
 }
 
@@ -120,6 +123,15 @@ export class Vipd implements Contender {
     shQuiet("ip", "-n", host.namespace, "addr", "del", withPrefix(vip), "dev", "lo");
   }
 
+  keepLogs(directory: string): void {
+    fs.mkdirSync(directory, { recursive: true });
+    for (const host of this.lab.hosts) fs.copyFileSync(host.logFile, path.join(directory, `${host.name}.log`));
+  }
+
+  forgetLogs(): void {
+    for (const host of this.lab.hosts) fs.truncateSync(host.logFile);
+  }
+
   async end(): Promise<void> {
     await this.lab.processes.endAll();
     this.#unmount();
@@ -182,6 +194,10 @@ export class Rival implements Contender {
   deleteAddress(host: LabHost, vip: string): void {
     shQuiet("ip", "-n", host.namespace, "addr", "del", `${vip}/32`, "dev", "eth0");
   }
+
+  keepLogs(): void {}
+
+  forgetLogs(): void {}
 
   end(): Promise<void> {
     return this.lab.destroy();

@@ -2,6 +2,8 @@
  * `npm run chaos`: real daemons in namespaces, real clients, and one misfortune on another. Each fault comes once by itself, then
  * several at once until the time is over; keepalived goes through what applies to it. Ends with 1 if vipd broke a law.
  */
+import * as os from "node:os";
+import * as path from "node:path";
 import { figures, readFlags, show, writeResult } from "../bench/rig.js";
 import { sh, sleep } from "../lab/lib/shell.js";
 import { seeded } from "../sim/random.js";
@@ -30,6 +32,7 @@ interface Plan {
 async function torment(contender: Contender, plan: Plan): Promise<readonly Outcome[]> {
   const outcomes: Outcome[] = [];
   const one = async (faults: readonly Fault[]): Promise<void> => {
+    contender.forgetLogs();
     const outcome = await play(contender, faults, plan.random, plan.via);
     outcomes.push(outcome);
     const what = faults.map((fault, i) => `${fault.name} (${outcome.victims[i]})`).join(" + ");
@@ -39,7 +42,10 @@ async function torment(contender: Contender, plan: Plan): Promise<readonly Outco
     if (plan.why) for (const fate of outcome.fates) process.stdout.write(`    ${fate}\n`);
     if (contender.name !== "vipd") return;
     for (const violation of outcome.violations) process.stdout.write(`    LAW BROKEN: ${violation}\n`);
-    if (outcome.violations.length > 0) process.stdout.write(`    repeat: ${plan.command}\n`);
+    if (outcome.violations.length === 0) return;
+    const logs = path.join(os.tmpdir(), `vipd-chaos-${process.pid}`, `episode-${outcomes.length}`);
+    contender.keepLogs(logs);
+    process.stdout.write(`    the daemons' logs of it: ${logs}\n    repeat: ${plan.command}\n`);
   };
   for (const fault of shuffled(plan.faults, plan.random)) {
     if (plan.untilMs !== null && Date.now() > plan.untilMs) break;

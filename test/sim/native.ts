@@ -19,6 +19,11 @@ interface Entry {
   epoch: number;
 }
 
+interface Question {
+  readonly addresses: ReadonlySet<string>;
+  readonly answers: Answer[];
+}
+
 export class Native {
   readonly #world: World;
   readonly #host: Host;
@@ -27,6 +32,8 @@ export class Native {
   readonly #claims = new Map<string, number>();
   readonly #frames: (() => void)[] = [];
   readonly #waiting: (() => void)[] = [];
+  /** Questions of its own that are on the wire. */
+  readonly #asks = new Set<Question>();
   readonly held = new Set<string>();
   /** Addresses that it was told to watch, or to watch no longer. */
   watchIntents = 0;
@@ -117,11 +124,17 @@ export class Native {
   }
 
   ask(id: number, addresses: readonly string[], timeoutMs: number): void {
-    const answers: Answer[] = [];
+    const question: Question = { addresses: new Set(addresses), answers: [] };
     for (const delay of [0, timeoutMs / 3]) {
-      this.#host.later(delay, () => this.#world.segment.ask(this.#host, addresses, (answer) => answers.push(answer)));
+      this.#host.later(delay, () => {
+        if (delay === 0) this.#asks.add(question);
+        this.#world.segment.ask(this.#host, addresses, (answer) => hear(question, answer));
+      });
     }
-    this.#host.later(timeoutMs, () => this.#host.input({ kind: "asked", id, answers: [...answers] }));
+    this.#host.later(timeoutMs, () => {
+      this.#asks.delete(question);
+      this.#host.input({ kind: "asked", id, answers: [...question.answers] });
+    });
   }
 
   // ------------------------------------------------------------ addresses on lo
@@ -162,8 +175,14 @@ export class Native {
   }
 
   claimed(address: string, mac: string): void {
+    if (mac === this.#host.mac) return;
+    // Whoever announces what we ask for has answered (native: Asker::observe).
+    const asked = [...this.#asks].filter(({ addresses }) => addresses.has(address));
+    for (const question of asked) hear(question, { address, mac });
     const entry = this.#entries.get(address);
-    if ((entry === undefined && !this.#watched.has(address)) || mac === this.#host.mac) return;
+    if (entry === undefined && !this.#watched.has(address)) return;
+    // An advertisement is told as the answer only, unless it contradicts an address of ours.
+    if (entry === undefined && address.includes(":") && asked.length > 0) return;
     const yielded = entry?.hold === "owned" && entry.heirMac === mac;
     const key = `${address} ${mac}`;
     const now = this.#host.clock();
@@ -173,4 +192,8 @@ export class Native {
     if (yielded) entry.hold = "yielded";
     this.#host.later(0.1, () => this.#host.input({ kind: "claim-heard", address, mac, yielded }));
   }
+}
+
+function hear({ answers }: Question, { address, mac }: Answer): void {
+  if (!answers.some((known) => known.address === address && known.mac === mac)) answers.push({ address, mac });
 }

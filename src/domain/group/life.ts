@@ -51,7 +51,7 @@ export class Life {
     );
     ownership.lapse(now);
     ownership.setActive(false, now);
-    this.#ctx.feedSwim({ kind: "thawed" });
+    this.#ctx.feedSwim({ kind: "thawed", queued: true });
     this.#ctx.output({ kind: "drain-queue" });
   }
 
@@ -59,7 +59,7 @@ export class Life {
   queueDrained(): void {
     if (this.#ctx.lease.phase !== "thawing") return;
     // What was queued may have armed timers of the past: once more, everything starts anew.
-    this.#ctx.feedSwim({ kind: "thawed" });
+    this.#ctx.feedSwim({ kind: "thawed", queued: false });
     this.#beginCatchUp();
   }
 

@@ -53,6 +53,10 @@ export class GroupView implements View {
     return facts === undefined ? this.#source.defaultLeaseMs : facts.leaseMs + facts.leaseExtensionMs;
   }
 
+  unmet(member: string): boolean {
+    return this.#source.member(member)?.unmet ?? false;
+  }
+
   /**
    * Where all have one lease, our own last sign of it will do: the verdict's patience is longer than its lease. A judge of
    * a faster profile than the judged leaves us only the instant of the verdict.

@@ -76,17 +76,20 @@ export function apply(ctx: Context, key: Key, verdict: WireVerdict, now: Millis)
     case "stranger":
       strangerAnswers(ctx, key, verdict.mac, now);
       return;
-    case "member":
+    case "member": {
       key.holder = verdict.member;
+      const unmet = ctx.view.unmet(verdict.member);
       if (handsOver(ctx.view, key, verdict.member)) {
         hold(ctx, key, `hand-over from ${verdict.member}`, now);
         return;
       }
       key.notBefore = now + CLAIM_AGAIN_MS;
-      key.heldBackBy = isLive(ctx.view, verdict.member) ? null : verdict.member;
+      key.heldBackBy = isLive(ctx.view, verdict.member) && !unmet ? null : verdict.member;
+      if (unmet) ctx.out.exchangeWith(verdict.member);
       enter(ctx, key, "standby", heldBack(ctx.view, key, verdict.member), now);
       arm(ctx, key, "claim-again", key.notBefore);
       return;
+    }
   }
 }
 
@@ -127,9 +130,10 @@ function causeOf(view: View, from: string | null, now: Millis): OwnershipEvent["
   return { cause: "takeover", ...(Number.isFinite(silentMs) ? { silentMs } : {}) };
 }
 
-/** It lives, hears us, and its configuration elects as ours does: then it gives way. So does whoever drains. */
+/** It lives, hears us (of the living only one that is just back may not), and its configuration elects as ours does: then it gives way. So does whoever drains. */
 function handsOver(view: View, key: Key, member: string): boolean {
-  if (!isLive(view, member) || member === key.stubborn || member === misnamedBy(view, key)) return false;
+  if (!isLive(view, member) || view.unmet(member)) return false;
+  if (member === key.stubborn || member === misnamedBy(view, key)) return false;
   return !view.drifted(key.spec.group) || view.draining(member);
 }
 
@@ -153,6 +157,8 @@ function nobodyAnswers(ctx: Context, key: Key): string {
 function heldBack(view: View, key: Key, member: string): string {
   if (member === key.stubborn)
     return `gossip is broken: no state can be exchanged with ${member}, which ${STILL_ANSWERS}`;
+  if (view.unmet(member))
+    return `${member} answers for it, is back, and may not hear us yet: exchanging state`;
   if (isLive(view, member)) return `${member} answers for it and configurations differ: no planned moves`;
   if (view.state(member) === "left") return `${member} left, but ${STILL_ANSWERS}`;
   const standing = view.state(member) === undefined ? "was never met" : "is held dead";

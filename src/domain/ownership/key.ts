@@ -56,7 +56,7 @@ export interface Key {
   lingers: boolean;
   /** No claim before: a refused or failed one is not repeated at once. */
   notBefore: Millis;
-  /** The claim waits because this member answers on the wire, and is held dead here: it need not wait longer than for its return. */
+  /** The claim waits because this member answers on the wire, and is held dead here, or just back: not longer than until it is met. */
   heldBackBy: string | null;
   /** Since when state is being exchanged with a rival, and with whom. */
   rivalryAt: Millis;

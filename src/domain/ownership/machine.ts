@@ -221,7 +221,7 @@ export class Ownership {
     }
   }
 
-  /** Whom the wire told us of hands over by gossip now. It may have fallen silent for us already. */
+  /** Whom the wire told us of hands over by gossip now, or is known to hear us. It may have fallen silent for us already. */
   #noLongerHeldBack(key: Key, member: string, now: Millis): void {
     if (key.heldBackBy !== member || key.state !== "standby") return;
     key.heldBackBy = null;
@@ -242,6 +242,7 @@ export class Ownership {
   exchangedWith(member: string, now: Millis): void {
     for (const key of this.#keys.values()) {
       if (key.stubborn === member) key.stubborn = null;
+      this.#noLongerHeldBack(key, member, now);
       if (key.elected.owner === member) tellGivenUp(this.#ctx, key);
       if (key.heard?.member === member && key.rivalryAt > Number.NEGATIVE_INFINITY)
         settleRivalry(this.#ctx, key, true, now);

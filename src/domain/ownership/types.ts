@@ -26,6 +26,8 @@ export interface View {
   lastHeardAt(member: string): Millis;
   /** It does not hear us, though others do: nothing can be settled with it, and what it announces answers nobody. */
   deaf(member: string): boolean;
+  /** It came back from the dead, and has told us nothing since that shows that it hears us: it may hold us dead still. */
+  unmet(member: string): boolean;
   /** The latest instant at which it may have shown life to whoever judged it: law 2's leases count from here. */
   silentSince(member: string): Millis;
   /** Lease plus one extension that the member gossiped, ms (law 2). */

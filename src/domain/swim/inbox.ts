@@ -77,6 +77,7 @@ export class Inbox {
 
   #answered(member: Member): void {
     member.answeredAt = this.#ctx.now;
+    this.#ctx.table.met(member);
     this.#ctx.table.heard(member, this.#ctx.now);
   }
 

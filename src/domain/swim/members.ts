@@ -34,6 +34,8 @@ export interface Member {
   answeredAt: Millis;
   /** When it was last taken back as alive after a suspicion or a death. */
   returnedAt: Millis;
+  /** It came back from the dead, and has not answered us since: it may not hear us, and hold us dead still. */
+  unmet: boolean;
   /** Since when, and when last, its questions showed that it had not heard what we said (ears.ts). */
   ignoresUsSince: Millis | null;
   ignoredUsAt: Millis;
@@ -116,6 +118,7 @@ export class MemberTable {
       assuredAt: of.now,
       answeredAt: Number.NEGATIVE_INFINITY,
       returnedAt: Number.NEGATIVE_INFINITY,
+      unmet: false,
       ignoresUsSince: null,
       ignoredUsAt: Number.NEGATIVE_INFINITY,
       deaf: false,
@@ -157,6 +160,7 @@ export class MemberTable {
   setState(member: Member, state: MemberState, now: Millis): void {
     if (member.state !== state) {
       this.#live += Number(isLive(state)) - Number(isLive(member.state));
+      if (state !== "suspect") member.unmet = state === "alive" && (member.unmet || member.state === "dead");
       member.state = state;
       member.since = now;
       // It has heard an accusation, ours or another's: whether it hears us is judged anew.
@@ -171,6 +175,13 @@ export class MemberTable {
   heard(member: Member, now: Millis): void {
     member.lastHeardAt = now;
     this.#hears(member);
+    this.changed(member);
+  }
+
+  /** It answered a question of ours, or state was exchanged with it. */
+  met(member: Member): void {
+    if (!member.unmet) return;
+    member.unmet = false;
     this.changed(member);
   }
 
@@ -206,6 +217,7 @@ export class MemberTable {
       since: member.since,
       lastHeardAt: member.lastHeardAt,
       deaf: member.deaf,
+      unmet: member.unmet,
       witnessedAt: member.witnessedAt,
       rttMs: member.rttMs,
     };

@@ -169,7 +169,7 @@ export class Swim {
         this.#tell(input.member, input.body);
         return;
       case "thawed":
-        this.#thawed();
+        this.#thawed(input.queued);
         return;
       case "leave":
         this.#leave();
@@ -281,11 +281,11 @@ export class Swim {
     else this.#exchanges.request(member.address, false);
   }
 
-  #thawed(): void {
+  #thawed(queued: boolean): void {
     if (!this.#started || this.#ctx.leaving) return;
     this.#questions.clear();
     this.#watch.thawed();
-    this.#verdicts.thawed();
+    this.#verdicts.thawed(queued);
     this.#roundRobin.start();
     this.#exchanges.thawed();
     this.#gossip.thawed();

@@ -59,6 +59,8 @@ export interface MemberView {
   readonly lastHeardAt: Millis;
   /** It asks us, but does not hear us, though others do. */
   readonly deaf: boolean;
+  /** It came back from the dead, and neither answered this host nor exchanged state with it since. */
+  readonly unmet: boolean;
   /** With a quorum: when a member that answered us had last heard it, at the latest. -Infinity: never. */
   readonly witnessedAt: Millis;
   /** Smoothed round-trip time of direct probes; null until measured. */
@@ -98,8 +100,11 @@ export type SwimInput =
   | { readonly kind: "broadcast"; readonly subject: string; readonly body: VipdMessage }
   /** Say this to one member, at once, once. */
   | { readonly kind: "tell"; readonly member: string; readonly body: VipdMessage }
-  /** After a gap (law 2): queued input has been handled; every timer starts anew from `now`, nothing overdue counts. */
-  | { readonly kind: "thawed" }
+  /**
+   * After a gap (law 2): every timer starts anew from `now`, nothing overdue counts. `queued`: what came in meanwhile is told
+   * next, and then thawed once more without.
+   */
+  | { readonly kind: "thawed"; readonly queued: boolean }
   /** Graceful leave: say dead{self, self} to all, repeatedly; nobody's suspicion is judged any more. */
   | { readonly kind: "leave" };
 

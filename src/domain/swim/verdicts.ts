@@ -38,6 +38,10 @@ export class Verdicts {
   readonly #rivals: Rivals;
   #suspicionRounds = 0;
   #refutedAt: Millis = Number.NEGATIVE_INFINITY;
+  /** What is told now came in during a gap of ours. */
+  #queued = false;
+  /** When the last gap was over. */
+  #thawedAt: Millis = Number.NEGATIVE_INFINITY;
 
   constructor(ctx: Context, rivals: Rivals) {
     this.#ctx = ctx;
@@ -137,17 +141,22 @@ export class Verdicts {
     this.#ctx.spreadMember(member.name, accusation);
   }
 
-  /** A suspect that has been silent for as long as a watcher waits does not keep a living claimant out. */
+  /**
+   * A suspect that has been silent for as long as a watcher waits does not keep a living claimant out; nor does who was heard
+   * only before a gap of ours, or in what was queued during it: the name may have changed hands meanwhile.
+   */
   #holdsItsPlace(member: Member): boolean {
     const { now, profile } = this.#ctx;
-    const silentMs = now - Math.max(member.lastHeardAt, member.assuredAt);
+    const heardAt = Math.max(member.lastHeardAt, member.assuredAt);
+    if (this.#queued || heardAt <= this.#thawedAt) return false;
+    const silentMs = now - heardAt;
     return member.state === "alive" || (member.state === "suspect" && silentMs < profile.deadAfterMs);
   }
 
   /** Two others share a name: the one that we hold stays, and hears of its rival so that it can ask it. */
   conflict(member: Member, rival: AliveMessage): void {
     const { now } = this.#ctx;
-    if (now - member.conflictAt < CONFLICT_REPORT_MS) return;
+    if (this.#queued || now - member.conflictAt < CONFLICT_REPORT_MS) return;
     member.conflictAt = now;
     this.#ctx.doubted.add(member.name);
     this.#ctx.event({ kind: "name-conflict", name: member.name, endpoint: rival.address, self: false });
@@ -340,7 +349,9 @@ export class Verdicts {
   }
 
   /** Nobody is judged for time in which we were frozen. */
-  thawed(): void {
+  thawed(queued: boolean): void {
+    this.#queued = queued;
+    this.#thawedAt = this.#ctx.now;
     for (const member of this.#ctx.table.all()) {
       if (member.suspicion === null) continue;
       member.suspicion.restart(this.#ctx.now);

@@ -12,6 +12,7 @@ function world(self = "a") {
   const states = new Map<string, MemberState>([...MACS.keys()].map((name) => [name, "alive"]));
   const heardAt = new Map<string, number>();
   const deaf = new Set<string>();
+  const unmet = new Set<string>();
   const view: View = {
     self,
     state: (member) => states.get(member),
@@ -19,6 +20,7 @@ function world(self = "a") {
     silentSince: (member) => heardAt.get(member) ?? 0,
     leaseOf: () => 550,
     deaf: (member) => deaf.has(member),
+    unmet: (member) => unmet.has(member),
     draining: () => false,
     memberByMac: (mac) => [...MACS].find(([, known]) => known === mac)?.[0],
     macOf: (member) => MACS.get(member) ?? null,
@@ -64,10 +66,25 @@ function world(self = "a") {
   };
   const state = () => machine.views()[0]!.state;
   const reason = () => machine.views()[0]!.reason;
-  return { machine, states, heardAt, deaf, take, elect, answer, own, claim, fire, state, reason };
+  return { machine, states, heardAt, deaf, unmet, take, elect, answer, own, claim, fire, state, reason };
 }
 
 describe("ownership: found under real clients", () => {
+  it("whoever is heard again after its death hands nothing over before it is known to hear us: it may hold us dead still", () => {
+    const { machine, states, unmet, elect, answer, take, state, reason } = world();
+    // Our cable is back: we hear b, and what we say to it waits for the kernel's next ARP question.
+    unmet.add("b");
+    elect("b", "a", 0);
+    elect("a", "b", 10);
+    answer("b", 100);
+    expect([state(), reason()]).toEqual(["standby", expect.stringContaining("may not hear us yet")]);
+    expect(take("exchange-with")).toMatchObject([{ member: "b" }]);
+    expect(states.get("b")).toBe("alive");
+    unmet.delete("b");
+    machine.exchangedWith("b", 430);
+    expect([state(), reason()]).toEqual(["claiming", "hand-over from b"]);
+  });
+
   it("a lapse during a hand-over silences at once and goes on accepting: the successor may not have announced it yet", () => {
     const { machine, elect, own, state, take, fire } = world();
     own(0);

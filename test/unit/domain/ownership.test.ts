@@ -47,6 +47,9 @@ class World implements View {
   deaf(member: string) {
     return this.deafHosts.has(member);
   }
+  unmet() {
+    return false;
+  }
   refuses() {
     return false;
   }

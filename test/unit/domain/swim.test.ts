@@ -120,12 +120,41 @@ describe("claims about others", () => {
     expect(swim.member("b")).toMatchObject({ state: "alive", address: STRANGER });
   });
 
+  it("who is back from the dead is met once it answers us or exchanges state; who was only suspect is", () => {
+    const { swim, hand, hear } = driven();
+    hear(C, [{ kind: "suspect", incarnation: 1, node: "b", from: "c" }], 4000);
+    hear(C, [alive("b", B, 2)], 4001);
+    expect(swim.member("b")).toMatchObject({ state: "alive", unmet: false });
+    hear(C, [{ kind: "dead", incarnation: 2, node: "b", from: "c" }], 5000);
+    hear(C, [alive("b", B, 3)], 5001);
+    expect(swim.member("b")).toMatchObject({ state: "alive", unmet: true });
+    hear(C, [{ kind: "suspect", incarnation: 3, node: "b", from: "c" }], 5002);
+    expect(swim.member("b")).toMatchObject({ state: "suspect", unmet: true });
+    hear(C, [alive("b", B, 4)], 5003);
+    const state = { join: false, nodes: [], facts: [] };
+    hand({ kind: "exchanged", with: B, state, initiator: true }, 5004);
+    expect(swim.member("b")?.unmet).toBe(false);
+  });
+
   it("a second claimant of a living member's name is reported and not believed", () => {
     const { swim, hear } = driven();
     const outputs = hear(STRANGER, [alive("b", STRANGER, 9, 8)], 10);
     expect(events(outputs)).toContainEqual({ kind: "name-conflict", name: "b", endpoint: STRANGER, self: false });
     expect(swim.member("b")?.address).toEqual(B);
     expect(sent(outputs, B)).toContainEqual(expect.objectContaining({ kind: "alive", address: STRANGER }));
+  });
+
+  it("after a gap of ours a name may have changed hands: what was queued raises no conflict, and keeps nobody's place", () => {
+    const { swim, hear, hand } = driven();
+    hand({ kind: "thawed", queued: true }, 9000);
+    hear(B, [alive("b", B, 2)], 9001);
+    expect(events(hear(STRANGER, [alive("b", STRANGER, 3, 8)], 9002)).map(({ kind }) => kind)).toEqual(["member"]);
+    expect(events(hear(B, [alive("b", B, 4)], 9003)).map(({ kind }) => kind)).toEqual(["member"]);
+    hand({ kind: "thawed", queued: false }, 9004);
+    expect(events(hear(C, [alive("b", STRANGER, 5, 8)], 9005)).map(({ kind }) => kind)).toEqual(["member"]);
+    expect(swim.member("b")?.address).toEqual(STRANGER);
+    // Heard since: whoever claims the name now is a rival.
+    expect(events(hear(B, [alive("b", B, 6)], 9006)).map(({ kind }) => kind)).toContain("name-conflict");
   });
 
   it.each([
