@@ -157,8 +157,7 @@ function nobodyAnswers(ctx: Context, key: Key): string {
 function heldBack(view: View, key: Key, member: string): string {
   if (member === key.stubborn)
     return `gossip is broken: no state can be exchanged with ${member}, which ${STILL_ANSWERS}`;
-  if (view.unmet(member))
-    return `${member} answers for it, is back, and may not hear us yet: exchanging state`;
+  if (view.unmet(member)) return `${member} answers for it, is back, and may not hear us yet: exchanging state`;
   if (isLive(view, member)) return `${member} answers for it and configurations differ: no planned moves`;
   if (view.state(member) === "left") return `${member} left, but ${STILL_ANSWERS}`;
   const standing = view.state(member) === undefined ? "was never met" : "is held dead";
