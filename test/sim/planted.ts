@@ -86,7 +86,7 @@ export const PLANTS: Readonly<Record<string, Plant>> = {
     changes: [
       {
         file: "src/domain/ownership/questions.ts",
-        from: "if (name !== view.self && (member === null || !isLive(view, name))) member = name;",
+        from: "if (name !== view.self && (member === null || weight(name) > weight(member))) member = name;",
         to: "",
       },
     ],

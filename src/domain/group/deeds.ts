@@ -36,7 +36,9 @@ export class Deeds {
     if (output.kind === "arm") ctx.arm({ kind: "key", timer: output.timer }, output.at);
     else if (output.kind === "exchange-with") {
       const member = ctx.swim.member(output.member);
-      if (member !== undefined) ctx.output({ kind: "exchange", with: member.address, join: false });
+      if (member === undefined) return;
+      if (output.soon) ctx.sync.meet(member, ctx.now);
+      else ctx.output({ kind: "exchange", with: member.address, join: false });
     } else if (output.kind === "tell-claimed") this.#tellClaimed(output);
     else {
       if (output.kind === "own" || output.kind === "silence") ctx.heldChanged();

@@ -34,6 +34,10 @@ export class Hearing {
       case "member":
         this.#member(event);
         return;
+      case "met":
+        this.#ctx.changed();
+        this.#ctx.ownership.met(event.member, this.#ctx.now);
+        return;
       case "self-accused":
         if (event.state === "dead") this.#parts.life.accused(event.from);
         return;

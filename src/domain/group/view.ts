@@ -95,7 +95,7 @@ export class GroupView implements View {
     // Whom only others have met yet (a newcomer knows it by its facts) is missing here, too.
     this.#missing ??= this.#source.names().some((name) => {
       const state = this.state(name);
-      return state === "dead" || (state === undefined && name !== this.self);
+      return state === "dead" || (state === undefined && name !== this.self) || this.unmet(name);
     });
     return this.#missing;
   }

@@ -85,7 +85,7 @@ export function apply(ctx: Context, key: Key, verdict: WireVerdict, now: Millis)
       }
       key.notBefore = now + CLAIM_AGAIN_MS;
       key.heldBackBy = isLive(ctx.view, verdict.member) && !unmet ? null : verdict.member;
-      if (unmet) ctx.out.exchangeWith(verdict.member);
+      if (unmet) ctx.out.exchangeSoonWith(verdict.member);
       enter(ctx, key, "standby", heldBack(ctx.view, key, verdict.member), now);
       arm(ctx, key, "claim-again", key.notBefore);
       return;
@@ -151,6 +151,7 @@ export function abort(ctx: Context, key: Key, reason: string, now: Millis): void
 
 function nobodyAnswers(ctx: Context, key: Key): string {
   if (key.holder === null) return "nobody answered for it";
+  if (isLive(ctx.view, key.holder)) return `nobody answers for it, not ${key.holder} either`;
   return `${key.holder} ${ctx.view.state(key.holder) === "left" ? "left" : "is dead"}, nobody answers`;
 }
 

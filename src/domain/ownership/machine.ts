@@ -7,7 +7,17 @@ import type { Elected } from "../election.js";
 import type { Millis } from "../messages.js";
 import { abort, beginClaim, decide, mayStillAnswer, own } from "./claiming.js";
 import { askAgain, defendAgain, refuses, strangerClaims } from "./conflicts.js";
-import { announceAgain, arm, type Context, enter, mayClaim, note, RIVALRY_MS_MIN, tellGivenUp } from "./context.js";
+import {
+  announceAgain,
+  arm,
+  type Context,
+  enter,
+  GIVEN_UP,
+  mayClaim,
+  note,
+  RIVALRY_MS_MIN,
+  tellGivenUp,
+} from "./context.js";
 import { isLive, type Key, misnamedBy, newKey, silentFor, viewOf } from "./key.js";
 import { Outbox } from "./outbox.js";
 import { Questions } from "./questions.js";
@@ -186,6 +196,7 @@ export class Ownership {
     }
     for (const [key, addresses] of byKey) {
       memberClaims(this.#ctx, key, notice.member, addresses, { ...BY_GOSSIP, round: notice.round }, now);
+      if (notice.round === GIVEN_UP && waitsFor(key, notice.member)) this.#lookAgain(key, now);
     }
   }
 
@@ -221,9 +232,20 @@ export class Ownership {
     }
   }
 
-  /** Whom the wire told us of hands over by gossip now, or is known to hear us. It may have fallen silent for us already. */
+  /** It is known to hear us: whatever waits for its hand-over is looked at again, after the elections that may follow. */
+  met(member: string, now: Millis): void {
+    for (const key of this.#keys.values()) if (waitsFor(key, member)) this.#lookAgain(key, now);
+  }
+
+  #lookAgain(key: Key, now: Millis): void {
+    key.heldBackBy = null;
+    key.notBefore = now;
+    arm(this.#ctx, key, "claim-again", now);
+  }
+
+  /** Whom the wire told us of hands over by gossip now. It may have fallen silent for us already. */
   #noLongerHeldBack(key: Key, member: string, now: Millis): void {
-    if (key.heldBackBy !== member || key.state !== "standby") return;
+    if (!waitsFor(key, member)) return;
     key.heldBackBy = null;
     key.notBefore = now;
     this.#evaluate(key, now);
@@ -242,7 +264,6 @@ export class Ownership {
   exchangedWith(member: string, now: Millis): void {
     for (const key of this.#keys.values()) {
       if (key.stubborn === member) key.stubborn = null;
-      this.#noLongerHeldBack(key, member, now);
       if (key.elected.owner === member) tellGivenUp(this.#ctx, key);
       if (key.heard?.member === member && key.rivalryAt > Number.NEGATIVE_INFINITY)
         settleRivalry(this.#ctx, key, true, now);
@@ -421,6 +442,11 @@ export class Ownership {
       (key) => key.elected.owner === member && key.elected.heir === this.#ctx.view.self && key.state === "standby",
     );
   }
+}
+
+/** A claim of ours waits for this member, which answered on the wire. */
+function waitsFor(key: Key, member: string): boolean {
+  return key.heldBackBy === member && key.state === "standby";
 }
 
 function sameSpec(a: KeySpec, b: KeySpec): boolean {

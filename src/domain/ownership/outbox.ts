@@ -21,7 +21,7 @@ export class Outbox {
   readonly #own = new Map<string, OwnIntentValue>();
   readonly #announce = new Map<string, Announcement>();
   readonly #claimed = new Map<string, { member: string; round: number; addresses: Set<string> }>();
-  readonly #exchange = new Set<string>();
+  readonly #exchange = new Map<string, boolean>();
   #rest: OwnershipOutput[] = [];
 
   silence(at: readonly At[]): void {
@@ -63,8 +63,14 @@ export class Outbox {
     this.#claimed.set(slot, entry);
   }
 
+  /** Now. */
   exchangeWith(member: string): void {
-    this.#exchange.add(member);
+    this.#exchange.set(member, false);
+  }
+
+  /** Bounded: a claim that waits for it asks again and again, and with it perhaps thousands. */
+  exchangeSoonWith(member: string): void {
+    if (!this.#exchange.has(member)) this.#exchange.set(member, true);
   }
 
   ask(id: number, interfaces: readonly string[], addresses: readonly string[], timeoutMs: number): void {
@@ -92,7 +98,7 @@ export class Outbox {
     }
     for (const { member, round, addresses } of this.#claimed.values())
       out.push({ kind: "tell-claimed", member, round, addresses: [...addresses] });
-    for (const member of this.#exchange) out.push({ kind: "exchange-with", member });
+    for (const [member, soon] of this.#exchange) out.push({ kind: "exchange-with", member, soon });
     out.push(...this.#rest);
     this.#silence.clear();
     this.#drop.clear();

@@ -180,13 +180,14 @@ function sample(keys: readonly Key[]): string[] {
   return Array.from({ length: SAMPLE_MAX }, (_, i) => all[Math.floor(i * step)]!);
 }
 
-/** What the answers mean: a stranger's weighs most, then that of a member held dead, then a living one's. */
+/** What the answers mean: a stranger's weighs most, then that of a member held dead, then one's that is just back, then any other's. */
 export function judge(answers: readonly Answer[], view: View): WireVerdict {
   let member: string | null = null;
+  const weight = (name: string) => (!isLive(view, name) ? 2 : view.unmet(name) ? 1 : 0);
   for (const answer of answers) {
     const name = view.memberByMac(answer.mac);
     if (name === undefined) return { kind: "stranger", mac: answer.mac };
-    if (name !== view.self && (member === null || !isLive(view, name))) member = name;
+    if (name !== view.self && (member === null || weight(name) > weight(member))) member = name;
   }
   return member === null ? { kind: "silent" } : { kind: "member", member };
 }

@@ -26,7 +26,7 @@ export interface View {
   lastHeardAt(member: string): Millis;
   /** It does not hear us, though others do: nothing can be settled with it, and what it announces answers nobody. */
   deaf(member: string): boolean;
-  /** It came back from the dead, and has told us nothing since that shows that it hears us: it may hold us dead still. */
+  /** It came back from the dead, and nothing since shows that it hears us: it may hold us dead still. */
   unmet(member: string): boolean;
   /** The latest instant at which it may have shown life to whoever judged it: law 2's leases count from here. */
   silentSince(member: string): Millis;
@@ -39,7 +39,7 @@ export interface View {
   memberByMac(mac: string): string | undefined;
   /** The MAC with which the member would announce the group on the segment of our `at` (its best guess without), or null. */
   macOf(member: string, group: string, at?: string): string | null;
-  /** Some host is held dead, or never was met, and has not said goodbye: behind a torn gossip it may serve all the same (law 5). */
+  /** Some host is held dead, or not met (yet, or again), and has not said goodbye: behind a torn gossip it may serve all the same (law 5). */
   missing(): boolean;
   /** Some member (or this one) carries the group with another digest: no planned moves. */
   drifted(group: string, member?: string): boolean;
@@ -98,7 +98,8 @@ export type OwnershipOutput =
       readonly addresses: readonly string[];
       readonly timeoutMs: number;
     }
-  | { readonly kind: "exchange-with"; readonly member: string }
+  /** `soon`: not again within a moment, whoever else asks for it. */
+  | { readonly kind: "exchange-with"; readonly member: string; readonly soon: boolean }
   | {
       readonly kind: "tell-claimed";
       readonly member: string;

@@ -105,6 +105,14 @@ export class Context {
     this.#out.push({ kind: "event", event });
   }
 
+  /** It hears us: it answered, itself and directly, or asks us without holding anything against us, or state was exchanged. */
+  met(member: Member): void {
+    if (!member.unmet) return;
+    member.unmet = false;
+    this.table.changed(member);
+    this.event({ kind: "met", member: member.name });
+  }
+
   changed(member: Member, change: MemberChange, reason: string): void {
     this.touched.add(member.name);
     this.event({ kind: "member", change, member: this.table.view(member), reason });

@@ -20,6 +20,8 @@ export function asked(ctx: Context, member: Member, messages: readonly Message[]
   const { now, profile, self, table } = ctx;
   if (member.state === "alive" && !messages.some((message) => refutedAlready(message, member, self))) {
     table.heard(member, now);
+    // Whoever holds us dead says so in every question.
+    if (!messages.some((message) => accuses(message, self))) ctx.met(member);
     return;
   }
   member.ignoresUsSince ??= now;
@@ -56,8 +58,11 @@ function patienceMs(profile: Profile): Millis {
 
 /** The sender's own accusation of us, of an incarnation that is over. */
 function refutedAlready(message: Message, sender: Member, self: Member): boolean {
-  if (message.kind !== "suspect" && message.kind !== "dead") return false;
-  return message.node === self.name && message.from === sender.name && message.incarnation < self.incarnation;
+  return accuses(message, self) && message.from === sender.name && message.incarnation < self.incarnation;
+}
+
+function accuses(message: Message, self: Member): message is Extract<Message, { kind: "suspect" | "dead" }> {
+  return (message.kind === "suspect" || message.kind === "dead") && message.node === self.name;
 }
 
 /** Without anybody else nobody can tell which of the two it is: then each is its own side of a partition. */

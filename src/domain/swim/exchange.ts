@@ -120,7 +120,7 @@ export class Exchanges {
     for (const row of state.nodes) if (row.state !== "alive") this.#mergeAccused(row);
     // No sign of life: a recorded stream can be played again, too.
     const peer = this.#peer(endpoint, state, initiator);
-    if (peer !== null) this.#ctx.table.met(peer);
+    if (peer !== null) this.#ctx.met(peer);
     this.#ctx.event({ kind: "exchanged", with: endpoint, member: peer?.name ?? null, facts: state.facts });
     return true;
   }

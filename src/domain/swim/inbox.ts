@@ -77,7 +77,6 @@ export class Inbox {
 
   #answered(member: Member): void {
     member.answeredAt = this.#ctx.now;
-    this.#ctx.table.met(member);
     this.#ctx.table.heard(member, this.#ctx.now);
   }
 
@@ -232,6 +231,7 @@ export class Inbox {
 
   #answeredDirectly(member: Member, sentAt: Millis, payload: AckPayload | null): void {
     const { table, now } = this.#ctx;
+    this.#ctx.met(member);
     const sampleMs = now - sentAt;
     member.rttMs = smoothed(member.rttMs, sampleMs);
     this.#ctx.rttMs = smoothed(this.#ctx.rttMs, sampleMs);
@@ -257,6 +257,7 @@ export class Inbox {
     const member = this.#ctx.table.get(node);
     if (question === undefined || member === undefined || question.node !== node) return;
     this.#answered(member);
+    this.#ctx.met(member);
     if (question.purpose === "probe") this.#parts.roundRobin.answered(question);
   }
 }

@@ -34,7 +34,7 @@ export interface Member {
   answeredAt: Millis;
   /** When it was last taken back as alive after a suspicion or a death. */
   returnedAt: Millis;
-  /** It came back from the dead, and has not answered us since: it may not hear us, and hold us dead still. */
+  /** It came back from the dead, and nothing since shows that it hears us: it may hold us dead still. */
   unmet: boolean;
   /** Since when, and when last, its questions showed that it had not heard what we said (ears.ts). */
   ignoresUsSince: Millis | null;
@@ -160,7 +160,8 @@ export class MemberTable {
   setState(member: Member, state: MemberState, now: Millis): void {
     if (member.state !== state) {
       this.#live += Number(isLive(state)) - Number(isLive(member.state));
-      if (state !== "suspect") member.unmet = state === "alive" && (member.unmet || member.state === "dead");
+      if (state !== "suspect")
+        member.unmet = state === "alive" && !isForeign(member) && (member.unmet || member.state === "dead");
       member.state = state;
       member.since = now;
       // It has heard an accusation, ours or another's: whether it hears us is judged anew.
@@ -175,13 +176,6 @@ export class MemberTable {
   heard(member: Member, now: Millis): void {
     member.lastHeardAt = now;
     this.#hears(member);
-    this.changed(member);
-  }
-
-  /** It answered a question of ours, or state was exchanged with it. */
-  met(member: Member): void {
-    if (!member.unmet) return;
-    member.unmet = false;
     this.changed(member);
   }
 

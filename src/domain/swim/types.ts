@@ -59,7 +59,7 @@ export interface MemberView {
   readonly lastHeardAt: Millis;
   /** It asks us, but does not hear us, though others do. */
   readonly deaf: boolean;
-  /** It came back from the dead, and neither answered this host nor exchanged state with it since. */
+  /** It came back from the dead, and nothing since shows that it hears this host. */
   readonly unmet: boolean;
   /** With a quorum: when a member that answered us had last heard it, at the latest. -Infinity: never. */
   readonly witnessedAt: Millis;
@@ -127,6 +127,8 @@ export type SwimOutput =
 
 export type SwimEvent =
   | { readonly kind: "member"; readonly change: MemberChange; readonly member: MemberView; readonly reason: string }
+  /** It is known to hear us, after it came back from the dead. */
+  | { readonly kind: "met"; readonly member: string }
   /** Somebody spread that we are suspect, dead or gone; we have refuted it already. */
   | { readonly kind: "self-accused"; readonly state: "suspect" | "dead"; readonly from: string }
   /** Another host uses our name (or two others share one). `endpoint` is the rival's. */

@@ -96,6 +96,23 @@ describe("who does not hear us", () => {
     expect(swim.member("b")).toMatchObject({ state: "alive", deaf: false });
   });
 
+  it("is told from who does by its questions, once it is back from the dead", () => {
+    const { swim, hear } = play(["b", "c"], ["b"], HEARD_UNTIL + 1500);
+    const ask = (seqNo: number): Message => ({
+      kind: "ping",
+      seqNo,
+      node: "a",
+      source: { address: ADDRESS.get("b")!, name: "b" },
+    });
+    expect(swim.member("b")).toMatchObject({ state: "dead", unmet: false });
+    hear("c", [aliveOf("b", 2)]);
+    expect(swim.member("b")).toMatchObject({ state: "alive", unmet: true });
+    hear("b", [ask(2000), { kind: "dead", incarnation: 1, node: "a", from: "b" }]);
+    expect(swim.member("b")?.unmet).toBe(true);
+    hear("b", [ask(2001)]);
+    expect(swim.member("b")?.unmet).toBe(false);
+  });
+
   it("is not judged for questions that cross our refutation", () => {
     const { swim } = play(["b", "c"], ["c"], HEARD_UNTIL + lan.suspectAfterMs + lan.watchTimeoutMs);
     expect(swim.member("c")).toMatchObject({ state: "alive", deaf: false });

@@ -24,7 +24,7 @@ function world(self = "a") {
     draining: () => false,
     memberByMac: (mac) => [...MACS].find(([, known]) => known === mac)?.[0],
     macOf: (member) => MACS.get(member) ?? null,
-    missing: () => [...states.values()].includes("dead"),
+    missing: () => [...states.values()].includes("dead") || unmet.size > 0,
     drifted: () => false,
     carries: () => true,
     linkUp: () => true,
@@ -71,18 +71,40 @@ function world(self = "a") {
 
 describe("ownership: found under real clients", () => {
   it("whoever is heard again after its death hands nothing over before it is known to hear us: it may hold us dead still", () => {
-    const { machine, states, unmet, elect, answer, take, state, reason } = world();
+    const { machine, states, unmet, elect, answer, take, fire, state, reason } = world();
     // Our cable is back: we hear b, and what we say to it waits for the kernel's next ARP question.
     unmet.add("b");
     elect("b", "a", 0);
     elect("a", "b", 10);
     answer("b", 100);
     expect([state(), reason()]).toEqual(["standby", expect.stringContaining("may not hear us yet")]);
-    expect(take("exchange-with")).toMatchObject([{ member: "b" }]);
+    expect(take("exchange-with")).toEqual([{ kind: "exchange-with", member: "b", soon: true }]);
     expect(states.get("b")).toBe("alive");
     unmet.delete("b");
-    machine.exchangedWith("b", 430);
+    machine.met("b", 430);
+    expect(fire("claim-again", take("arm"))).toBe(430);
     expect([state(), reason()]).toEqual(["claiming", "hand-over from b"]);
+  });
+
+  it("nor does anybody else hand over unasked, while such a one is there: it may be who serves", () => {
+    const { unmet, elect, answer, reason } = world();
+    unmet.add("c");
+    elect("b", "a", 0);
+    elect("a", "b", 10);
+    expect(reason()).toBe("asking the wire");
+    answer(["b", "c"], 100);
+    expect(reason()).toContain("c answers for it, is back");
+  });
+
+  it("who gave up meanwhile is not waited for", () => {
+    const { machine, unmet, elect, answer, take, fire, reason } = world();
+    unmet.add("b");
+    elect("b", "a", 0);
+    elect("a", "b", 10);
+    answer("b", 100);
+    machine.claimNoticed({ member: "b", round: 0, addresses: [V] }, 300);
+    expect(fire("claim-again", take("arm"))).toBe(300);
+    expect(reason()).toBe("asking the wire");
   });
 
   it("a lapse during a hand-over silences at once and goes on accepting: the successor may not have announced it yet", () => {
@@ -678,7 +700,7 @@ describe("ownership: rivals that cannot exchange state (law 8)", () => {
     expect(take("exchange-with")).toEqual([]);
     states.set("c", "left");
     claim("c", 101);
-    expect(take("exchange-with")).toEqual([{ kind: "exchange-with", member: "c" }]);
+    expect(take("exchange-with")).toEqual([{ kind: "exchange-with", member: "c", soon: false }]);
     machine.flush();
   });
 

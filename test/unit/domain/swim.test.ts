@@ -132,8 +132,9 @@ describe("claims about others", () => {
     expect(swim.member("b")).toMatchObject({ state: "suspect", unmet: true });
     hear(C, [alive("b", B, 4)], 5003);
     const state = { join: false, nodes: [], facts: [] };
-    hand({ kind: "exchanged", with: B, state, initiator: true }, 5004);
+    const met = hand({ kind: "exchanged", with: B, state, initiator: true }, 5004);
     expect(swim.member("b")?.unmet).toBe(false);
+    expect(events(met)).toContainEqual({ kind: "met", member: "b" });
   });
 
   it("a second claimant of a living member's name is reported and not believed", () => {
