@@ -183,6 +183,17 @@ describe("the responder", () => {
     await expect(asker.call("ask", { interface: "none", addresses, timeoutMs: 300 })).rejects.toThrow(/^ENODEV.*none/);
   });
 
+  it("whoever announces while the wire is asked has answered: also after the last question", async () => {
+    const [asker, owner] = await Promise.all([lab.host(1), lab.host(2)]);
+    const asked = asker.call("ask", { interface: "eth0", addresses: [V4, V6, "10.7.0.250"], timeoutMs: 900 });
+    // The questions go out at once and after a third.
+    await sleep(500);
+    await owner.own([V4, V6]);
+    await owner.announce([V4, V6], [0]);
+    const answers = (await asked).map((a: { address: string; mac: string }) => `${a.address} ${a.mac}`).sort();
+    expect(answers).toEqual([`${V4} ${mac(2)}`, `${V6} ${mac(2)}`]);
+  });
+
   it("a takeover's few questions do not wait for a planned move's thousands, which are paced", async () => {
     const [asker, owner] = await Promise.all([lab.host(1), lab.host(2)]);
     await owner.own([V4]);
