@@ -141,6 +141,37 @@ describe("three hosts and two clients", () => {
     );
   });
 
+  test("a host whose cable is back hears the others before they hear it: it claims nothing that they serve", async () => {
+    before = await lab.atRest();
+    const [a, b, c] = lab.hosts as [LabHost, LabHost, LabHost];
+    a.cableDown();
+    await lab.settled(15_000, [b, c]);
+    lab.switch.cutGossipFrom(a.port);
+    const capture = await Capture.start(lab);
+    const asker = lab.client.ask(lab.vips, 100);
+    a.cableUp();
+    await sleep(200);
+    // News of theirs are told to whom they hold dead, too: so it learns that they live.
+    const configs = [b, c].map(({ config }) => config);
+    for (const host of [b, c]) {
+      host.writeConfig({ ...host.config, node: { ...(host.config.node as object), labels: { rack: "2" } } });
+      host.reload();
+    }
+    await sleep(3000);
+    const alone = voicesOf(await capture.frames(), lab.vips).filter(({ mac }) => mac === a.mac);
+    expect(alone.map((voice) => `${voice.kind} for ${voice.address}`)).toEqual([]);
+    const reasons = (await a.status()).vips.map(({ reason }) => reason);
+    expect(reasons.filter((reason) => /is back, and may not hear us yet/.test(reason))).not.toEqual([]);
+    lab.switch.heal();
+    [b, c].forEach((host, i) => {
+      host.writeConfig(configs[i]!);
+      host.reload();
+    });
+    await lab.settledAs(before);
+    await asker.end();
+    await capture.stop();
+  });
+
   test("when only the gossip is cut the owners keep their VIPs, nobody else speaks, and every host raises an alarm", async () => {
     before = await lab.atRest();
     const capture = await Capture.start(lab);

@@ -9,6 +9,7 @@ export class Switch {
   #sides: readonly (readonly string[])[] = [];
   #oneWay: { readonly from: readonly string[]; readonly to: readonly string[] } | null = null;
   #gossipCut = false;
+  #unheardPort: string | null = null;
   #lossPercent = 0;
   #unannouncedPercent = 0;
   #canStall = false;
@@ -62,6 +63,12 @@ export class Switch {
     this.#apply();
   }
 
+  /** What gossip comes in at this port is dropped: its host hears all others, and none of them hears it. */
+  cutGossipFrom(port: string): void {
+    this.#unheardPort = port;
+    this.#apply();
+  }
+
   /** Of all frames between ports, at random. */
   lose(percent: number): void {
     this.#lossPercent = percent;
@@ -96,6 +103,7 @@ export class Switch {
     this.#sides = [];
     this.#oneWay = null;
     this.#gossipCut = false;
+    this.#unheardPort = null;
     this.#lossPercent = 0;
     this.#unannouncedPercent = 0;
     this.#apply();
@@ -113,7 +121,9 @@ export class Switch {
       const { from, to } = this.#oneWay;
       rules.push(`iifname { ${quoted(from)} } oifname { ${quoted(to)} } drop`);
     }
-    if (this.#gossipCut) rules.push("udp dport 7979 drop", "tcp dport 7979 drop", "tcp sport 7979 drop");
+    const gossip = ["udp dport 7979", "tcp dport 7979", "tcp sport 7979"];
+    if (this.#gossipCut) rules.push(...gossip.map((what) => `${what} drop`));
+    if (this.#unheardPort !== null) rules.push(...gossip.map((what) => `iifname "${this.#unheardPort}" ${what} drop`));
     if (this.#lossPercent > 0) rules.push(`numgen random mod 100 < ${this.#lossPercent} drop`);
     if (this.#unannouncedPercent > 0) {
       const lost = `numgen random mod 100 < ${this.#unannouncedPercent} drop`;
