@@ -232,10 +232,13 @@ export class Inbox {
   #answeredDirectly(member: Member, sentAt: Millis, payload: AckPayload | null): void {
     const { table, now } = this.#ctx;
     this.#ctx.met(member);
-    const sampleMs = now - sentAt;
-    member.rttMs = smoothed(member.rttMs, sampleMs);
-    this.#ctx.rttMs = smoothed(this.#ctx.rttMs, sampleMs);
-    table.changed(member);
+    // What it was asked while it stood still, or was held dead, tells nothing about how quick it is.
+    if (isLive(member.state) && sentAt >= member.backAt) {
+      const sampleMs = now - sentAt;
+      member.rttMs = smoothed(member.rttMs, sampleMs);
+      this.#ctx.rttMs = smoothed(this.#ctx.rttMs, sampleMs);
+      table.changed(member);
+    }
     if (payload?.kind !== "vipd") return;
     const current = member.meta.kind === "vipd" && member.meta.instance === payload.instance;
     if (

@@ -34,6 +34,8 @@ export interface Member {
   answeredAt: Millis;
   /** When it was last taken back as alive after a suspicion or a death. */
   returnedAt: Millis;
+  /** When it was last taken back as alive after a death. */
+  backAt: Millis;
   /** It came back from the dead, and nothing since shows that it hears us: it may hold us dead still. */
   unmet: boolean;
   /** Since when, and when last, its questions showed that it had not heard what we said (ears.ts). */
@@ -118,6 +120,7 @@ export class MemberTable {
       assuredAt: of.now,
       answeredAt: Number.NEGATIVE_INFINITY,
       returnedAt: Number.NEGATIVE_INFINITY,
+      backAt: Number.NEGATIVE_INFINITY,
       unmet: false,
       ignoresUsSince: null,
       ignoredUsAt: Number.NEGATIVE_INFINITY,
@@ -160,6 +163,7 @@ export class MemberTable {
   setState(member: Member, state: MemberState, now: Millis): void {
     if (member.state !== state) {
       this.#live += Number(isLive(state)) - Number(isLive(member.state));
+      if (state === "alive" && member.state === "dead") member.backAt = now;
       if (state !== "suspect")
         member.unmet = state === "alive" && !isForeign(member) && (member.unmet || member.state === "dead");
       member.state = state;

@@ -282,6 +282,19 @@ describe("acks", () => {
     expect(swim.member("b")).toMatchObject({ lastHeardAt: 303, rttMs: 2 });
   });
 
+  it.each([
+    ["before its return is known", 3000],
+    ["after it", 3002],
+  ])("that of a host that was frozen is a sign of life, and measures nothing: %s", (_, at) => {
+    const { swim, hand, hear } = driven();
+    const seqNo = pingB(hand);
+    hear(C, [{ kind: "dead", incarnation: 1, node: "b", from: "c" }], 1200);
+    if (at < 3001) hear(B, [{ kind: "ack", seqNo, payload: null }], at);
+    hear(B, [alive("b", B, 2)], 3001);
+    if (at > 3001) hear(B, [{ kind: "ack", seqNo, payload: null }], at);
+    expect(swim.member("b")).toMatchObject({ state: "alive", lastHeardAt: at, rttMs: null });
+  });
+
   it("a stranger's does not, though it guessed the number", () => {
     const { swim, hand, hear } = driven();
     expect(drops(hear(STRANGER, [{ kind: "ack", seqNo: pingB(hand), payload: null }], 303))).toEqual([
