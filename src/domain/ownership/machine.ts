@@ -196,7 +196,7 @@ export class Ownership {
     }
     for (const [key, addresses] of byKey) {
       memberClaims(this.#ctx, key, notice.member, addresses, { ...BY_GOSSIP, round: notice.round }, now);
-      if (notice.round === GIVEN_UP && waitsFor(key, notice.member)) this.#lookAgain(key, now);
+      if (notice.round === GIVEN_UP) this.#lookAgain(key, notice.member, now);
     }
   }
 
@@ -234,21 +234,16 @@ export class Ownership {
 
   /** It is known to hear us: whatever waits for its hand-over is looked at again, after the elections that may follow. */
   met(member: string, now: Millis): void {
-    for (const key of this.#keys.values()) if (waitsFor(key, member)) this.#lookAgain(key, now);
+    for (const key of this.#keys.values()) this.#lookAgain(key, member, now);
   }
 
-  #lookAgain(key: Key, now: Millis): void {
-    key.heldBackBy = null;
-    key.notBefore = now;
-    arm(this.#ctx, key, "claim-again", now);
+  #lookAgain(key: Key, member: string, now: Millis): void {
+    if (waitsNoLonger(key, member, now)) arm(this.#ctx, key, "claim-again", now);
   }
 
   /** Whom the wire told us of hands over by gossip now. It may have fallen silent for us already. */
   #noLongerHeldBack(key: Key, member: string, now: Millis): void {
-    if (!waitsFor(key, member)) return;
-    key.heldBackBy = null;
-    key.notBefore = now;
-    this.#evaluate(key, now);
+    if (waitsNoLonger(key, member, now)) this.#evaluate(key, now);
   }
 
   /** Configurations are alike again: whoever else owned a key by another election hears that it is ours, and moves are made. */
@@ -444,9 +439,12 @@ export class Ownership {
   }
 }
 
-/** A claim of ours waits for this member, which answered on the wire. */
-function waitsFor(key: Key, member: string): boolean {
-  return key.heldBackBy === member && key.state === "standby";
+/** True if a claim of ours waited for this member, which answered on the wire: it may be made from now on. */
+function waitsNoLonger(key: Key, member: string, now: Millis): boolean {
+  if (key.heldBackBy !== member || key.state !== "standby") return false;
+  key.heldBackBy = null;
+  key.notBefore = now;
+  return true;
 }
 
 function sameSpec(a: KeySpec, b: KeySpec): boolean {
