@@ -25,6 +25,14 @@ void announcements() {
   check("a round that is due goes", queue.current(500) != nullptr);
   const std::vector<int64_t> many(Announcements::kRoundsMax, 0);
   check("the queue is bounded", !queue.add(list("10.7.0.1"), many, true));
+  const auto frames = [](uint32_t number, const char* address) {
+    Round round;
+    round.number = number;
+    return round.frames_for(ip(address));
+  };
+  check("an IPv4 address is said by a pair of frames", frames(1, "10.7.0.1") == 2 && frames(kRefreshRound, "10.7.0.1") == 2);
+  check("an IPv6 address once at first and when refreshed, twice in later rounds",
+        frames(1, "fd00::1") == 1 && frames(2, "fd00::1") == 2 && frames(kRefreshRound, "fd00::1") == 1);
 
   Pacer pacer(1000);
   int sent = 0;

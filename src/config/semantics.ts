@@ -53,7 +53,7 @@ export function makeConfig(input: Omit<Context, "problems" | "warnings">): {
       keyFile,
       insecure,
       label: get("gossip.label", ""),
-      ...readTiming(quorum?.hosts ?? 0, context),
+      ...readTiming(context),
       aloneAfterMs: get("gossip.aloneAfterMs", join.length === 0 ? 0 : ALONE_AFTER_MS),
     },
     vips: context.vips.groups,
@@ -244,11 +244,11 @@ function readQuorum(context: Context): Config["quorum"] {
 }
 
 /** The profile, and in it the durations that were set: each rule that they break is a problem of one that was set. */
-function readTiming(quorum: number, context: Context): Pick<Config["gossip"], "profile" | "timing"> {
+function readTiming(context: Context): Pick<Config["gossip"], "profile" | "timing"> {
   const profile = (context.values.get("gossip.profile") as ProfileName | undefined) ?? "lan";
   const set = (context.values.get("gossip.timers") as Partial<Record<TimerName, number>> | undefined) ?? {};
   const timing: Profile = { ...PROFILES[profile], ...set };
-  for (const { timers, text } of brokenRules(timing, quorum)) {
+  for (const { timers, text } of brokenRules(timing)) {
     const culprit = timers.find((timer) => set[timer] !== undefined) ?? timers[0];
     const values = timers.map(
       (timer) => `${timer} ${timing[timer]}${set[timer] === undefined ? ` by ${profile}` : ""}`,

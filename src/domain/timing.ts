@@ -10,14 +10,17 @@ const SLACK_SHARE = 0.02;
 const SLACK_MS_MIN = 2;
 
 /** In watch intervals: how long the more patient one of two that watch each other waits for the other's question. */
-export const WATCH_PATIENCE = 1.25;
+export const WATCH_PATIENCE = 1.1;
 
 /** With a quorum of more hosts than these and itself, a host asks so many, and hears of the others in their answers. */
 export const QUORUM_ASKS_DIRECT_MAX = 5;
 
-/** How old a host whose lease hangs on a quorum lets its evidence become before it asks again. */
-export function quorumAskEveryMs(profile: Pick<Profile, "watchIntervalMs">): Millis {
-  return profile.watchIntervalMs / 2;
+/**
+ * How old a host whose lease hangs on a quorum lets its evidence become before it asks again: in a large group the answers of a
+ * quorum come in three or four rounds of this, all of them within the lease.
+ */
+export function quorumAskEveryMs({ watchIntervalMs, leaseMs }: Pick<Profile, "watchIntervalMs" | "leaseMs">): Millis {
+  return Math.min(watchIntervalMs, leaseMs / 2) / 2;
 }
 
 export function slackMs(profile: Pick<Profile, "deadAfterMs">): Millis {
@@ -58,8 +61,6 @@ interface Rule {
   readonly bound: (profile: Profile) => Millis;
   readonly formula: string;
   readonly why: string;
-  /** Holds only where the lease hangs on a quorum of so many hosts. */
-  readonly when?: (quorum: number) => boolean;
 }
 
 const RULES: readonly Rule[] = [
@@ -84,7 +85,7 @@ const RULES: readonly Rule[] = [
     relation: "at least",
     of: ["watchIntervalMs", "watchTimeoutMs"],
     bound: (p) => WATCH_PATIENCE * p.watchIntervalMs + p.watchTimeoutMs,
-    formula: "1.25 x watchIntervalMs + watchTimeoutMs",
+    formula: `${WATCH_PATIENCE} x watchIntervalMs + watchTimeoutMs`,
     why: "before, its answer is not even late",
   },
   {
@@ -112,15 +113,6 @@ const RULES: readonly Rule[] = [
     why: "one lost question must not silence a host whose lease hangs on answers",
   },
   {
-    timer: "leaseMs",
-    relation: "at least",
-    of: ["watchIntervalMs"],
-    bound: (p) => 2 * p.watchIntervalMs,
-    formula: "2 x watchIntervalMs",
-    why: "in a large group the answers of a quorum come in three or four rounds of half a watch interval",
-    when: (quorum) => quorum - 1 > QUORUM_ASKS_DIRECT_MAX,
-  },
-  {
     timer: "deadAfterMs",
     relation: "at least",
     of: ["leaseMs", "watchIntervalMs", "askTimeoutMs"],
@@ -146,12 +138,10 @@ const RULES: readonly Rule[] = [
   },
 ];
 
-/** Every rule that these durations break, with a quorum of so many hosts (0: none). */
-export function brokenRules(profile: Profile, quorum = 0): BrokenRule[] {
-  return RULES.filter(
-    ({ timer, relation, bound, when }) =>
-      (when === undefined || when(quorum)) &&
-      (relation === "at least" ? profile[timer] < bound(profile) : profile[timer] > bound(profile)),
+/** Every rule that these durations break. */
+export function brokenRules(profile: Profile): BrokenRule[] {
+  return RULES.filter(({ timer, relation, bound }) =>
+    relation === "at least" ? profile[timer] < bound(profile) : profile[timer] > bound(profile),
   ).map(({ timer, relation, of, bound, formula, why }) => {
     const limit = relation === "at least" ? Math.ceil(bound(profile)) : Math.floor(bound(profile));
     return { timers: [timer, ...of], text: `${timer} must be ${relation} ${limit} ms (${formula}): ${why}` };

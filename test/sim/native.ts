@@ -125,7 +125,7 @@ export class Native {
 
   ask(id: number, addresses: readonly string[], timeoutMs: number): void {
     const question: Question = { addresses: new Set(addresses), answers: [] };
-    for (const delay of [0, timeoutMs / 3]) {
+    for (const delay of [0, timeoutMs / 3, (2 * timeoutMs) / 3]) {
       this.#host.later(delay, () => {
         if (delay === 0) this.#asks.add(question);
         this.#world.segment.ask(this.#host, addresses, (answer) => hear(question, answer));

@@ -194,7 +194,7 @@ class Engine : public Napi::ObjectWrap<Engine> {
     request.interface = info[0].As<Napi::String>().Utf8Value();
     request.addresses = to_ips(info[1]);
     request.timeout_ns = to_ns(info[2].As<Napi::Number>().DoubleValue());
-    if (info[3].IsBoolean()) request.questions = info[3].As<Napi::Boolean>().Value() ? 1 : 2;
+    if (info[3].IsBoolean() && info[3].As<Napi::Boolean>().Value()) request.questions = 1;
     if (info[4].IsString()) request.source = to_ip(info[4]);
     const uint32_t id = request.id;
     accepted(info, responder_.ask(std::move(request)));

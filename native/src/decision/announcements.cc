@@ -34,6 +34,11 @@ int64_t Pacer::ready_at(double frames, int64_t now_ns) const {
   return now_ns + static_cast<int64_t>(std::ceil(missing / per_second_ * kNsPerS));
 }
 
+int Round::frames_for(const Ip& address) const {
+  const bool once = !address.is_v4() && (number == 1 || number >= kRefreshRound);
+  return once ? 1 : 2;
+}
+
 bool Announcements::add(std::shared_ptr<const std::vector<Announced>> addresses, const std::vector<int64_t>& due_ns,
                         bool report, uint32_t first_number) {
   if (addresses->empty()) return true;

@@ -49,6 +49,12 @@ struct Round {
   std::shared_ptr<const std::vector<Announced>> addresses;
   size_t cursor = 0;
   std::vector<Ip> sent;
+
+  /**
+   * IPv4: a request and a reply, since some hear only one of the two. IPv6: one advertisement in the first round, which should
+   * reach all addresses soon, and two in each later one, since on a lossy segment a rival that hears none of them answers on.
+   */
+  int frames_for(const Ip& address) const;
 };
 
 constexpr uint32_t kRefreshRound = 1000;

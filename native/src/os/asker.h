@@ -1,4 +1,4 @@
-// Questions to the wire (law 5): who has these addresses on this interface? Two questions an address (or one), spaced, paced;
+// Questions to the wire (law 5): who has these addresses on this interface? Three questions an address (or one), spaced, paced;
 // every answer is kept with its MAC and delay. Asking claims nothing, so it needs no lease. The responder's thread.
 #pragma once
 
@@ -16,8 +16,8 @@ struct AskRequest {
   std::string interface;
   std::vector<Ip> addresses;
   int64_t timeout_ns = 0;
-  /** How often each address is asked for. One where every loss is to be seen. */
-  int questions = 2;
+  /** How often each address is asked for: as often as RFC 5227 probes. One where every loss is to be seen. */
+  int questions = 3;
   /** Who asks: for ARP the sender address, for NS the source of the packet. :: asks as usual (a probe; our link-local address). */
   Ip source;
 };

@@ -125,7 +125,7 @@ class Responder {
   void check_lease(int64_t now_ns);
   void send_announcements(Port& port, int64_t now_ns);
   bool send_round(Port& port, Round& round, int64_t now_ns);
-  bool announce_one(Port& port, const Ip& address, const Mac& mac);
+  bool announce_one(Port& port, const Ip& address, const Mac& mac, int frames);
   bool send_announcement(Port& port, FrameSource& source, const uint8_t* data, size_t size);
   void schedule_refreshes(Port& port, int64_t now_ns);
   void refresh_macs(Port& port, int64_t now_ns);

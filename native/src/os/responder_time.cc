@@ -74,8 +74,9 @@ bool Responder::send_round(Port& port, Round& round, int64_t now_ns) {
     if (entry == nullptr || entry->hold != Hold::kOwned || entry->epoch != item.epoch) continue;
     const Mac mac = answering_mac(*entry, port.link.mac);
     if (mac.is_zero()) continue;
-    if (!port.pacer.take(item.address.is_v4() ? 2 : 1, now_ns)) return false;
-    if (!announce_one(port, item.address, mac)) {
+    const int frames = round.frames_for(item.address);
+    if (!port.pacer.take(frames, now_ns)) return false;
+    if (!announce_one(port, item.address, mac, frames)) {
       // The lease ended meanwhile: this address is the next to go when it lives again.
       lease_.want_wake();
       return false;
@@ -86,10 +87,13 @@ bool Responder::send_round(Port& port, Round& round, int64_t now_ns) {
   return true;
 }
 
-bool Responder::announce_one(Port& port, const Ip& address, const Mac& mac) {
+bool Responder::announce_one(Port& port, const Ip& address, const Mac& mac, int frames) {
   if (!address.is_v4()) {
     const NdpFrame advert = build_unsolicited_na(address, mac, NaFlags{port.router});
-    return send_announcement(port, *port.ndp, advert.bytes.data(), advert.size);
+    for (; frames > 0; frames--) {
+      if (!send_announcement(port, *port.ndp, advert.bytes.data(), advert.size)) return false;
+    }
+    return true;
   }
   const ArpFrame request = build_gratuitous_request(address, mac);
   const ArpFrame reply = build_gratuitous_reply(address, mac);

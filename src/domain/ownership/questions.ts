@@ -56,12 +56,13 @@ export class Questions {
 
   /**
    * Arms the question about a suspect: so late that its lease has run out (before, its responder may rightly answer), so
-   * early that the answer is there when the verdict comes. A watcher of it may have heard less of it than we have.
+   * early that the answer is there when the verdict comes. A watcher of it may have heard less of it than we have; how
+   * long a deaf one has been silent is told by ourselves.
    */
   schedule(member: string, now: Millis): void {
     const { view, suspectAfterMs, askAfterMs } = this.#options;
     const heardAt = view.lastHeardAt(member);
-    const silentSince = Math.min(now, Math.max(heardAt, now - suspectAfterMs));
+    const silentSince = view.deaf(member) ? heardAt : Math.min(now, Math.max(heardAt, now - suspectAfterMs));
     this.#aboutMember.delete(member);
     this.#out.arm({ kind: "question", member }, Math.max(silentSince + askAfterMs, heardAt + view.leaseOf(member)));
   }
