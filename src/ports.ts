@@ -183,7 +183,7 @@ export interface Responder {
   setAnnounce(pace: AnnouncePace): void;
   /** No frame leaves after this CLOCK_BOOTTIME instant. -Infinity (or 0): silence at once. */
   lease(until: Millis): void;
-  /** Asks the wire who has these addresses; answers by our own MACs are left out. Three questions an address, spaced. */
+  /** Asks the wire who has these addresses; answers by our own MACs are left out. Three questions an address (of many two), spaced. */
   ask(request: AskRequest): Promise<readonly AskAnswer[]>;
   stats(): ResponderStats;
   /** Joins the threads; every socket closed. Idempotent. */

@@ -38,7 +38,7 @@ interface RawEngine {
   setAnnounceRate(framesPerSecond: number): void;
   setRefresh(macMs: number, vipMs: number): void;
   lease(until: number): void;
-  /** `once`: one question an address instead of three. `source`: who asks. */
+  /** `once`: one question an address instead of two or three. `source`: who asks. */
   ask(iface: string, addresses: readonly string[], timeoutMs: number, once?: boolean, source?: string): number;
   hold(addresses: readonly string[]): number;
   drop(addresses: readonly string[]): number;

@@ -12,6 +12,9 @@ const SLACK_MS_MIN = 2;
 /** In watch intervals: how long the more patient one of two that watch each other waits for the other's question. */
 export const WATCH_PATIENCE = 1.1;
 
+/** In watch intervals: one that was heard so recently need not be asked. Its answer counts, which may have taken a while. */
+export const WATCH_SPARED = 0.8;
+
 /** With a quorum of more hosts than these and itself, a host asks so many, and hears of the others in their answers. */
 export const QUORUM_ASKS_DIRECT_MAX = 5;
 
@@ -34,6 +37,11 @@ export function slackMs(profile: Pick<Profile, "deadAfterMs">): Millis {
 export function stallRiddenOutMs(profile: Profile): Millis {
   const { deadAfterMs, watchIntervalMs, watchRetryMs } = profile;
   return deadAfterMs - WATCH_PATIENCE * watchIntervalMs - watchRetryMs - slackMs(profile);
+}
+
+/** How long somebody must ignore what we say before it counts as deaf: what we said may still be on its way. */
+export function deafAfterMs({ watchTimeoutMs }: Pick<Profile, "watchTimeoutMs">): Millis {
+  return 2 * watchTimeoutMs;
 }
 
 /** From the beginning of the silence until the wire is asked: as late as leaves time for the answer before the verdict. */
@@ -84,7 +92,7 @@ const RULES: readonly Rule[] = [
     timer: "suspectAfterMs",
     relation: "at least",
     of: ["watchIntervalMs", "watchTimeoutMs"],
-    bound: (p) => WATCH_PATIENCE * p.watchIntervalMs + p.watchTimeoutMs,
+    bound: (p) => rounded(WATCH_PATIENCE * p.watchIntervalMs) + p.watchTimeoutMs,
     formula: `${WATCH_PATIENCE} x watchIntervalMs + watchTimeoutMs`,
     why: "before, its answer is not even late",
   },
@@ -137,6 +145,11 @@ const RULES: readonly Rule[] = [
     why: "after it others are asked, within the same interval",
   },
 ];
+
+/** A tenth of a millisecond: 1.1 x 90 is 99. */
+function rounded(ms: Millis): Millis {
+  return Math.round(ms * 10) / 10;
+}
 
 /** Every rule that these durations break. */
 export function brokenRules(profile: Profile): BrokenRule[] {

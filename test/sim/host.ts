@@ -53,11 +53,15 @@ export class Host {
   #troubledAt = Number.NEGATIVE_INFINITY;
   /** The last turn, in the host's own time. */
   #turnedAt = Number.NEGATIVE_INFINITY;
+  /** The same in the world's time. */
+  #turnAt = Number.NEGATIVE_INFINITY;
   #pausedAt = Number.NEGATIVE_INFINITY;
   /** How long the clock stood still then. */
   pausedMs = 0;
   /** When it woke from a gap longer than its lease, and when an exchange of state ended last, well or not. */
   gapEndedAt = Number.NEGATIVE_INFINITY;
+  /** Of the time that peers have to answer after a gap, what had passed already when the next one came. */
+  catchUpSpentMs = 0;
   /** When it last woke from a gap that was shorter than its lease. */
   goesOnAt = Number.NEGATIVE_INFINITY;
   exchangedAt = Number.NEGATIVE_INFINITY;
@@ -213,10 +217,16 @@ export class Host {
       this.#pausedAt = this.#world.now;
     }
     this.#troubledAt = this.#world.now;
-    if (this.#gapped()) this.gapEndedAt = this.#world.now;
+    if (this.#gapped()) this.#gapEnds();
     else this.goesOnAt = this.#world.now;
     this.native.resume();
     this.#pump();
+  }
+
+  #gapEnds(): void {
+    const stillAsking = this.leaseUntil === Number.NEGATIVE_INFINITY && this.exchangedAt < this.gapEndedAt;
+    this.catchUpSpentMs = stillAsking ? this.catchUpSpentMs + this.#turnAt - this.gapEndedAt : 0;
+    this.gapEndedAt = this.#world.now;
   }
 
   // ------------------------------------------------------------ the event loop
@@ -259,6 +269,7 @@ export class Host {
     if (!this.up) return;
     if (input.kind === "exchanged" || input.kind === "exchange-failed") this.exchangedAt = this.#world.now;
     this.#turnedAt = this.clock();
+    this.#turnAt = this.#world.now;
     for (const output of this.group.handle(input, this.clock())) this.#perform(output);
     this.#world.turned(this);
   }

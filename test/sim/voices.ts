@@ -91,8 +91,10 @@ export class VoiceWatch {
     const { now } = this.#world;
     // A clock that stood still tells of no gap, and counts the time in which nobody answered before it.
     if (host.punctualMs < AFTERMATH_MS) return;
-    if (host.exchangedAt >= host.gapEndedAt || now - host.gapEndedAt >= this.#world.profileOf(host.name).catchUpMs)
-      return;
+    const { catchUpMs } = this.#world.profileOf(host.name);
+    // Another stall while it asks begins it anew, with the time that is left, and a quarter at least.
+    const askedMs = now - host.gapEndedAt + Math.min(host.catchUpSpentMs, 0.75 * catchUpMs);
+    if (host.exchangedAt >= host.gapEndedAt || askedMs >= catchUpMs) return;
     const peers = host.group.members().filter((member) => !member.self && !member.foreign && member.state !== "left");
     if (peers.length === 0) return;
     throw new Violation(this.#world, `${host} answers after a gap without having exchanged state with anybody`);

@@ -1,5 +1,5 @@
 // The queue of announcements of one interface, and its pacing. Pure: time is an argument, frames are somebody else's.
-// Law: the first round of all addresses goes out before the second round of any; nothing is sent twice for one round.
+// Law: the first round of all addresses goes out before the second round of any; no round begins anew.
 #pragma once
 
 #include <deque>

@@ -12,6 +12,8 @@
 namespace vipd {
 namespace {
 
+/** More addresses than these are asked for twice only: all rounds of a few leave in one burst, of many they are paced. */
+constexpr size_t kThirdQuestionMax = 16;
 /** An answerer that floods us with MACs: more than this for one address tell nothing new. */
 constexpr size_t kAnswersMax = 16;
 
@@ -52,13 +54,13 @@ void Asker::begin(const AskRequest& request, Port& port, int64_t now_ns) {
   const bool said = request.source != Ip{};
   if (said && request.source.is_v4()) ask.arp_source = request.source;
   ask.ns_source = said && !request.source.is_v4() ? request.source : link_local_of(port.index);
-  ask.questions = request.questions;
   for (const Ip& ip : request.addresses) {
     if (!ask.by_address.emplace(ip, ask.items.size()).second) continue;
     Item item;
     item.address = ip;
     ask.items.push_back(item);
   }
+  ask.questions = std::min(request.questions, ask.items.size() > kThirdQuestionMax ? 2 : 3);
   port.asks++;
   port.interest_changed = true;
   // The smallest first: a takeover's few questions do not wait for the pace of a planned move's thousands.

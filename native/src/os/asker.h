@@ -1,4 +1,4 @@
-// Questions to the wire (law 5): who has these addresses on this interface? Three questions an address (or one), spaced, paced;
+// Questions to the wire (law 5): who has these addresses on this interface? Three questions an address (of many two, or one), spaced, paced;
 // every answer is kept with its MAC and delay. Asking claims nothing, so it needs no lease. The responder's thread.
 #pragma once
 

@@ -12,7 +12,7 @@ import { Ownership } from "../ownership/machine.js";
 import type { OwnershipEvent } from "../ownership/types.js";
 import { Swim } from "../swim/index.js";
 import type { SwimEvent, SwimInput } from "../swim/types.js";
-import { askAfterMs } from "../timing.js";
+import { askAfterMs, deafAfterMs } from "../timing.js";
 import { Commands } from "./commands.js";
 import { Disputes } from "./disputes.js";
 import type { QuorumView } from "./face.js";
@@ -77,6 +77,7 @@ export class GroupContext {
     this.ownership = new Ownership({
       view: this.#view,
       suspectAfterMs,
+      deafAfterMs: deafAfterMs(options.profile),
       askAfterMs: askAfterMs(options.profile),
       askTimeoutMs,
     });

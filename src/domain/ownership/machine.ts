@@ -36,8 +36,9 @@ const BY_GOSSIP = { yielded: false, onWire: false };
 
 export interface OwnershipOptions {
   readonly view: View;
-  /** The profile's: how long a suspect has been silent at least, and from which silence on the wire is asked. */
+  /** The profile's: how long a suspect has been silent at least, how much longer a deaf one, and from which silence on the wire is asked. */
   readonly suspectAfterMs: number;
+  readonly deafAfterMs: number;
   readonly askAfterMs: number;
   readonly askTimeoutMs: number;
 }

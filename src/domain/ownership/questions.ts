@@ -16,6 +16,7 @@ const FRESH_MS_MIN = 100;
 export interface QuestionTerms {
   readonly view: View;
   readonly suspectAfterMs: number;
+  readonly deafAfterMs: number;
   readonly askAfterMs: number;
   readonly askTimeoutMs: number;
 }
@@ -56,13 +57,14 @@ export class Questions {
 
   /**
    * Arms the question about a suspect: so late that its lease has run out (before, its responder may rightly answer), so
-   * early that the answer is there when the verdict comes. A watcher of it may have heard less of it than we have; how
-   * long a deaf one has been silent is told by ourselves.
+   * early that the answer is there when the verdict comes. A watcher of it may have heard less of it than we have.
+   * Whoever turns out to be deaf has been ignoring us for a while by then.
    */
   schedule(member: string, now: Millis): void {
-    const { view, suspectAfterMs, askAfterMs } = this.#options;
+    const { view, suspectAfterMs, deafAfterMs, askAfterMs } = this.#options;
     const heardAt = view.lastHeardAt(member);
-    const silentSince = view.deaf(member) ? heardAt : Math.min(now, Math.max(heardAt, now - suspectAfterMs));
+    const knownMs = suspectAfterMs + (view.deaf(member) ? deafAfterMs : 0);
+    const silentSince = Math.min(now, Math.max(heardAt, now - knownMs));
     this.#aboutMember.delete(member);
     this.#out.arm({ kind: "question", member }, Math.max(silentSince + askAfterMs, heardAt + view.leaseOf(member)));
   }

@@ -4,7 +4,7 @@
  * Boundary: pure; who is judged for it is watch.ts's business.
  */
 import type { Message, Millis } from "../messages.js";
-import type { Profile } from "../profile.js";
+import { deafAfterMs } from "../timing.js";
 import type { Context } from "./context.js";
 import { isForeign, isLive, type Member } from "./members.js";
 
@@ -25,8 +25,7 @@ export function asked(ctx: Context, member: Member, messages: readonly Message[]
     return;
   }
   member.ignoresUsSince ??= now;
-  // What we said may still be on its way.
-  if (now - member.ignoresUsSince < patienceMs(profile)) return;
+  if (now - member.ignoresUsSince < deafAfterMs(profile)) return;
   const before = member.deaf;
   member.deaf = othersHearUs(ctx, member);
   member.ignoredUsAt = now;
@@ -48,12 +47,8 @@ export function asked(ctx: Context, member: Member, messages: readonly Message[]
 export function stillTalks(ctx: Context, member: Member): boolean {
   const { now, profile } = ctx;
   if (member.ignoresUsSince === null) return false;
-  if (now - member.ignoresUsSince < patienceMs(profile)) return true;
+  if (now - member.ignoresUsSince < deafAfterMs(profile)) return true;
   return !member.deaf && now - member.ignoredUsAt < STILL_ASKS_MS;
-}
-
-function patienceMs(profile: Profile): Millis {
-  return 2 * profile.watchTimeoutMs;
 }
 
 /** The sender's own accusation of us, of an incarnation that is over. */

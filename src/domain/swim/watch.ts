@@ -4,7 +4,7 @@
  * were late or frozen is not counted as anybody's silence, and whoever was late is more patient for a while.
  */
 import type { Message, Millis } from "../messages.js";
-import { WATCH_PATIENCE } from "../timing.js";
+import { WATCH_PATIENCE, WATCH_SPARED } from "../timing.js";
 import type { Context } from "./context.js";
 import { stillTalks } from "./ears.js";
 import { accusationOf, isForeign, isLive, type Member } from "./members.js";
@@ -205,7 +205,7 @@ export class WatchDuty {
     const patient = member.name < self.name;
     const { watchIntervalMs } = profile;
     // Sums, not differences, as everywhere here: else a fraction could make this instant look early for ever.
-    if (at >= member.lastHeardAt + watchIntervalMs * (patient ? WATCH_PATIENCE : 1 / WATCH_PATIENCE)) return false;
+    if (at >= member.lastHeardAt + watchIntervalMs * (patient ? WATCH_PATIENCE : WATCH_SPARED)) return false;
     watch.pingAt = member.lastHeardAt + watchIntervalMs * (patient ? WATCH_PATIENCE : 1);
     return true;
   }

@@ -77,7 +77,7 @@ function play(others: readonly string[], deaf: readonly string[], untilMs: numbe
       for (const { from, messages } of inbox.splice(0)) hear(from, messages);
       for (const name of others) {
         const unhearing = deaf.includes(name) && now >= HEARD_UNTIL;
-        // Every 240 ms while all is well; each retry in vain comes sooner, and accuses after 380 ms.
+        // Every watch interval while all is well; each retry in vain comes sooner, and accuses once it suspects.
         if (now % (unhearing ? lan.watchRetryMs : lan.watchIntervalMs) !== 0) continue;
         const accuses = unhearing && now >= HEARD_UNTIL + lan.suspectAfterMs;
         hear(name, accuses ? [ping(name), { kind: "suspect", incarnation: 1, node: "a", from: name }] : [ping(name)]);

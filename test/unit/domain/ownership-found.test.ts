@@ -31,7 +31,7 @@ function world(self = "a") {
     canCarry: () => true,
     refuses: () => false,
   };
-  const machine = new Ownership({ view, suspectAfterMs: 350, askAfterMs: 655, askTimeoutMs: 90 });
+  const machine = new Ownership({ view, suspectAfterMs: 350, deafAfterMs: 140, askAfterMs: 655, askTimeoutMs: 90 });
   machine.configure([{ key: V, group: "web", interfaces: ["eth0"], local: true, addresses: [V] }], 0);
   machine.setActive(true, 0);
   const take = <K extends OwnershipOutput["kind"]>(kind: K) =>

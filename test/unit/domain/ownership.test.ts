@@ -18,7 +18,13 @@ class World implements View {
   link = true;
   drainingHosts = new Set<string>();
   now = 0;
-  readonly machine = new Ownership({ view: this, suspectAfterMs: 350, askAfterMs: 655, askTimeoutMs: 90 });
+  readonly machine = new Ownership({
+    view: this,
+    suspectAfterMs: 350,
+    deafAfterMs: 140,
+    askAfterMs: 655,
+    askTimeoutMs: 90,
+  });
   /** All outputs since the last `take`. */
   #out: OwnershipOutput[] = [];
 
