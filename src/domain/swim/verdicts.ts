@@ -111,7 +111,7 @@ export class Verdicts {
     const moved = !sameEndpoint(member.address, claim.address);
     // The dead and the departed may come back elsewhere; one instance is one host wherever it is. Else two share a name.
     if (moved && this.#holdsItsPlace(member) && !sameInstance(member.meta, claim.meta)) {
-      this.conflict(member, claim);
+      this.#report(member, claim);
       return;
     }
     const before = member.state;
@@ -153,10 +153,15 @@ export class Verdicts {
     return member.state === "alive" || (member.state === "suspect" && silentMs < profile.deadAfterMs);
   }
 
-  /** Two others share a name: the one that we hold stays, and hears of its rival so that it can ask it. */
+  /** Somebody else uses its name: a rival where it holds its place, and nobody that we would know of else. */
   conflict(member: Member, rival: AliveMessage): void {
+    if (this.#holdsItsPlace(member)) this.#report(member, rival);
+  }
+
+  /** Two others share a name: the one that we hold stays, and hears of its rival so that it can ask it. */
+  #report(member: Member, rival: AliveMessage): void {
     const { now } = this.#ctx;
-    if (this.#queued || now - member.conflictAt < CONFLICT_REPORT_MS) return;
+    if (now - member.conflictAt < CONFLICT_REPORT_MS) return;
     member.conflictAt = now;
     this.#ctx.doubted.add(member.name);
     this.#ctx.event({ kind: "name-conflict", name: member.name, endpoint: rival.address, self: false });

@@ -15,6 +15,8 @@ import type { Verdicts } from "./verdicts.js";
 
 /** Of a member whose answers are slow, the next one may take so many times as long as they take on average. */
 const RTTS = 3;
+/** In watch intervals: whoever passes for slow is asked this often though it asks us, lest it pass for slow for ever. */
+const SLOW_ASKED_EVERY = 4;
 
 interface Watch {
   readonly name: string;
@@ -23,6 +25,8 @@ interface Watch {
   floorAt: Millis;
   dueAt: Millis;
   pingAt: Millis;
+  /** When the regular question went out last. */
+  sentAt: Millis;
   /** The first ping of this silence; null while the last one was answered. */
   askedAt: Millis | null;
   streamAsked: boolean;
@@ -133,7 +137,7 @@ export class WatchDuty {
       const ours = this.#ranks.rank(name) < this.#ctx.profile.watchers;
       if (ours && !this.#watches.has(name)) {
         const nothing = { round: 0, floorAt: 0, dueAt: 0, pingAt: 0, askedAt: null, streamAsked: false };
-        const watch: Watch = { name, ...nothing };
+        const watch: Watch = { name, sentAt: Number.NEGATIVE_INFINITY, ...nothing };
         this.#watches.set(name, watch);
         this.#begin(watch);
       } else if (!ours) {
@@ -183,9 +187,7 @@ export class WatchDuty {
    */
   #patience(member: Member): { timeoutMs: Millis; retryMs: Millis; suspectMs: Millis; deadMs: Millis } {
     const { now, profile, lateness } = this.#ctx;
-    // Of a newcomer it is not known yet: then as long as others take.
-    const rttMs = member.rttMs ?? this.#ctx.rttMs ?? 0;
-    const slow = rttMs > profile.watchTimeoutMs ? Math.min(RTTS * rttMs, lateness.mostMs) : 0;
+    const slow = this.#isSlow(member) ? Math.min(RTTS * this.#rttMs(member), lateness.mostMs) : 0;
     const more = Math.max(lateness.patienceMs(now), slow);
     return {
       timeoutMs: profile.watchTimeoutMs + Math.min(more, profile.watchIntervalMs),
@@ -193,6 +195,15 @@ export class WatchDuty {
       suspectMs: profile.suspectAfterMs + more,
       deadMs: profile.deadAfterMs + more,
     };
+  }
+
+  /** Of a newcomer it is not known yet: then as long as others take. */
+  #rttMs(member: Member): Millis {
+    return member.rttMs ?? this.#ctx.rttMs ?? 0;
+  }
+
+  #isSlow(member: Member): boolean {
+    return this.#rttMs(member) > this.#ctx.profile.watchTimeoutMs;
   }
 
   /**
@@ -204,6 +215,7 @@ export class WatchDuty {
     if (member.state !== "alive" || watch.askedAt !== null) return false;
     const patient = member.name < self.name;
     const { watchIntervalMs } = profile;
+    if (this.#isSlow(member) && at >= watch.sentAt + SLOW_ASKED_EVERY * watchIntervalMs) return false;
     // Sums, not differences, as everywhere here: else a fraction could make this instant look early for ever.
     if (at >= member.lastHeardAt + watchIntervalMs * (patient ? WATCH_PATIENCE : WATCH_SPARED)) return false;
     watch.pingAt = member.lastHeardAt + watchIntervalMs * (patient ? WATCH_PATIENCE : 1);
@@ -214,6 +226,7 @@ export class WatchDuty {
   #ask(watch: Watch, member: Member): void {
     const { now, profile } = this.#ctx;
     this.#ping(member);
+    watch.sentAt = now;
     watch.askedAt ??= now;
     // The rhythm is kept while we are in time, so that phases do not drift together.
     watch.pingAt = Math.max(watch.pingAt + profile.watchIntervalMs, now + profile.watchIntervalMs / 2);

@@ -8,6 +8,8 @@ const A: Endpoint = { host: "10.0.0.1", port: 7979 };
 const B: Endpoint = { host: "10.0.0.2", port: 7979 };
 const { lan } = PROFILES;
 
+const PAYLOAD = { kind: "vipd", instance: 2, factsVersion: 1, viewDigest: 1 } as const;
+
 function meta(instance: number) {
   return { kind: "vipd", format: 1, instance, factsVersion: 1, factsDigest: 1 } as const;
 }
@@ -19,9 +21,13 @@ function noticed(of: {
   answerMs: number;
   /** How late the timer comes that is due at this instant. */
   lateMs: (at: number) => number;
+  /** Answers are quick from then on, and b asks us so often that we need not ask it. */
+  asksFrom?: number;
 }): { suspectMs: number; deadMs: number } {
   const options = { name: "a", address: A, profile: lan, meta: meta(1), seeds: [], limits: {} };
   const swim = new Swim({ ...options, random: () => 0.5, measure: () => 60, packetBudget: 1350 }, 0);
+  const { asksFrom = Number.POSITIVE_INFINITY } = of;
+  let asked = 1;
   const agenda: { at: number; input: SwimInput }[] = [];
   const times = new Map<string, number>();
   const handle = (input: SwimInput, now: number) => {
@@ -34,14 +40,19 @@ function noticed(of: {
       agenda.push({ at: output.at + of.lateMs(output.at), input: { kind: "timer", timer: output.timer } });
     } else if (output.kind === "send" && output.to.host === B.host && now < of.silentAt) {
       const acks = output.messages.flatMap((message): Message[] =>
-        message.kind === "ping" ? [{ kind: "ack", seqNo: message.seqNo, payload: null }] : [],
+        message.kind === "ping" ? [{ kind: "ack", seqNo: message.seqNo, payload: { ...PAYLOAD, asked } }] : [],
       );
-      if (acks.length > 0) agenda.push({ at: now + of.answerMs, input: { kind: "datagram", from: B, messages: acks } });
+      const answerMs = now >= asksFrom ? 1 : of.answerMs;
+      if (acks.length > 0) agenda.push({ at: now + answerMs, input: { kind: "datagram", from: B, messages: acks } });
     }
   };
   handle({ kind: "start" }, 0);
   const alive = { kind: "alive", node: "b", address: B, incarnation: 1, meta: meta(2), vsn: VIPD_VSN } as const;
   handle({ kind: "datagram", from: B, messages: [alive] }, 1);
+  for (let at = asksFrom; at < of.silentAt; at += lan.watchIntervalMs / 2) {
+    const ping = { kind: "ping", seqNo: at, node: "a", source: { address: B, name: "b" } } as const;
+    agenda.push({ at, input: { kind: "datagram", from: B, messages: [ping] } });
+  }
   while (!times.has("dead")) {
     agenda.sort((x, y) => x.at - y.at);
     const next = agenda.shift();
@@ -66,6 +77,11 @@ describe("a watcher's patience", () => {
     // Its last answer may have come up to an interval before.
     expect(suspectMs).toBeGreaterThan(lan.suspectAfterMs + 3 * 200 - lan.watchIntervalMs);
     expect(deadMs).toBeLessThan(lan.deadAfterMs + 4 * 200);
+  });
+
+  it("is the profile's again for one that was slow once, though it asks us so often that it need not be asked", () => {
+    const { deadMs } = noticed({ silentAt: 60_000, answerMs: 200, lateMs: punctual, asksFrom: 20_000 });
+    expect(deadMs).toBeLessThanOrEqual(lan.deadAfterMs);
   });
 
   it("grows with its own lateness, and is the profile's again once it has been in time for a while", () => {

@@ -152,6 +152,8 @@ describe("claims about others", () => {
     expect(events(hear(STRANGER, [alive("b", STRANGER, 3, 8)], 9002)).map(({ kind }) => kind)).toEqual(["member"]);
     expect(events(hear(B, [alive("b", B, 4)], 9003)).map(({ kind }) => kind)).toEqual(["member"]);
     hand({ kind: "thawed", queued: false }, 9004);
+    const asks = { kind: "ping", seqNo: 9, node: "a", source: { address: STRANGER, name: "b" } } as const;
+    expect(events(hear(STRANGER, [asks], 9004))).toEqual([]);
     expect(events(hear(C, [alive("b", STRANGER, 5, 8)], 9005)).map(({ kind }) => kind)).toEqual(["member"]);
     expect(swim.member("b")?.address).toEqual(STRANGER);
     // Heard since: whoever claims the name now is a rival.
