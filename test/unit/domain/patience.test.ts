@@ -8,7 +8,7 @@ const A: Endpoint = { host: "10.0.0.1", port: 7979 };
 const B: Endpoint = { host: "10.0.0.2", port: 7979 };
 const { lan } = PROFILES;
 
-const PAYLOAD = { kind: "vipd", instance: 2, factsVersion: 1, viewDigest: 1 } as const;
+const PAYLOAD = { kind: "vipd", instance: 2, factsVersion: 1, viewDigest: 1, asked: 1 } as const;
 
 function meta(instance: number) {
   return { kind: "vipd", format: 1, instance, factsVersion: 1, factsDigest: 1 } as const;
@@ -27,7 +27,6 @@ function noticed(of: {
   const options = { name: "a", address: A, profile: lan, meta: meta(1), seeds: [], limits: {} };
   const swim = new Swim({ ...options, random: () => 0.5, measure: () => 60, packetBudget: 1350 }, 0);
   const { asksFrom = Number.POSITIVE_INFINITY } = of;
-  let asked = 1;
   const agenda: { at: number; input: SwimInput }[] = [];
   const times = new Map<string, number>();
   const handle = (input: SwimInput, now: number) => {
@@ -40,7 +39,7 @@ function noticed(of: {
       agenda.push({ at: output.at + of.lateMs(output.at), input: { kind: "timer", timer: output.timer } });
     } else if (output.kind === "send" && output.to.host === B.host && now < of.silentAt) {
       const acks = output.messages.flatMap((message): Message[] =>
-        message.kind === "ping" ? [{ kind: "ack", seqNo: message.seqNo, payload: { ...PAYLOAD, asked } }] : [],
+        message.kind === "ping" ? [{ kind: "ack", seqNo: message.seqNo, payload: PAYLOAD }] : [],
       );
       const answerMs = now >= asksFrom ? 1 : of.answerMs;
       if (acks.length > 0) agenda.push({ at: now + answerMs, input: { kind: "datagram", from: B, messages: acks } });
