@@ -164,6 +164,8 @@ describe("the wire", () => {
       await host.own([V4, V6], 450);
       await host.call("keepLease");
       const guards = () => lab.sh("h1", "nft list tables").match(/vipd-flood-eth0/g)?.length ?? 0;
+      // Before its thread has set the filter, nothing would come in.
+      await expect.poll(() => lab.asked(3, V4), { timeout: 3000 }).toEqual([mac(1)]);
       // What comes in while it stands still fills the ring many times over: more lost than answered, on any machine.
       host.child.kill("SIGSTOP");
       for (let asked = 0; asked < 30_000; ) asked += (await lab.load(2, "flat", V4, 0.5)).asked ?? 0;
