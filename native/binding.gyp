@@ -20,6 +20,7 @@
         "src/os/lease.cc",
         "src/os/link_monitor.cc",
         "src/os/lo_addresses.cc",
+        "src/os/neighbours.cc",
         "src/os/netlink.cc",
         "src/os/notify.cc",
         "src/os/outbox.cc",

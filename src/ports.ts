@@ -202,6 +202,15 @@ export interface AddressHolder {
   held(): readonly string[];
 }
 
+// ---------------------------------------------------------------- the kernel's neighbour tables
+
+export interface Neighbours {
+  /** Keeps the entries of these hosts, of those on a network of ours, even where the table is full. Returns "", or the errno's name. */
+  keep(hosts: readonly string[]): string;
+  /** Every kept entry but these is an ordinary one again. Returns "", or the errno's name. */
+  release(kept: readonly string[]): string;
+}
+
 // ---------------------------------------------------------------- strict ARP
 
 export interface StrictArp {

@@ -90,6 +90,8 @@ interface Addon {
   now(): number;
   sdNotify(message: string): string;
   hostInterfaces(): NativeInterface[];
+  keepNeighbours(hosts: readonly string[]): string;
+  releaseNeighbours(kept: readonly string[]): string;
   realTime(): boolean;
   become(program: string, argv: readonly string[]): string;
   executeWithoutCapabilities(): string;
@@ -110,6 +112,16 @@ export function sdNotify(message: string): string {
 /** Every interface of this network namespace with its addresses. Throws `ERRNO: …`. */
 export function hostInterfaces(): readonly NativeInterface[] {
   return addon.hostInterfaces();
+}
+
+/** Kernel neighbour entries of these hosts that are never thrown out. Returns "", or the errno's name. */
+export function keepNeighbours(hosts: readonly string[]): string {
+  return addon.keepNeighbours(hosts);
+}
+
+/** What `keepNeighbours` kept, but for these, is ordinary again. Returns "", or the errno's name. */
+export function releaseNeighbours(kept: readonly string[]): string {
+  return addon.releaseNeighbours(kept);
 }
 
 /** Whether this process runs under SCHED_FIFO or SCHED_RR. */

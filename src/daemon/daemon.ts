@@ -11,6 +11,7 @@ import { createHttp, type Http } from "../adapters/http.js";
 import type { EventFeed } from "../adapters/http-events.js";
 import { createLog } from "../adapters/log.js";
 import { createLoopLag, createMetrics } from "../adapters/metrics.js";
+import { createNeighbours } from "../adapters/neighbours.js";
 import { createResolver } from "../adapters/resolver.js";
 import { createPacedResponder } from "../adapters/responder.js";
 import { createRunDir, type RunDir } from "../adapters/run-dir.js";
@@ -34,8 +35,9 @@ import { controlHandlers, type ReloadOutcome } from "./control.js";
 import { dropWithin } from "./drop.js";
 import { Engine, reasonOf } from "./engine.js";
 import { createFeed } from "./feed.js";
+import { KeptNeighbours } from "./kept-neighbours.js";
 import { Memory } from "./memory.js";
-import { NO_ADDRESSES, silenced } from "./observer.js";
+import { NO_ADDRESSES, NO_NEIGHBOURS, silenced } from "./observer.js";
 import { Paths } from "./paths.js";
 import { Programs } from "./programs.js";
 import type { RunOptions } from "./run.js";
@@ -69,6 +71,7 @@ export class Daemon {
   readonly #rows = new VipRows();
   readonly #feed: EventFeed;
   readonly #seeds: Seeds;
+  readonly #neighbours: KeptNeighbours;
   readonly #paths: Paths;
   readonly #memory: Memory;
   readonly #programs: Programs;
@@ -112,7 +115,15 @@ export class Daemon {
     this.#seeds = new Seeds({
       resolver: createResolver({ clock: this.#clock }),
       log: this.#log,
-      onSeeds: (seeds) => this.#engine.turn({ kind: "join", seeds }),
+      onSeeds: (seeds) => {
+        this.#neighbours.settle();
+        this.#engine.turn({ kind: "join", seeds });
+      },
+    });
+    this.#neighbours = new KeptNeighbours({
+      neighbours: observe ? NO_NEIGHBOURS : createNeighbours(),
+      log: this.#log,
+      hosts: () => this.#gossipHosts(),
     });
     this.#programs = new Programs(
       {
@@ -151,7 +162,10 @@ export class Daemon {
         holder: this.#holder,
         log: this.#log,
         onEvent: (event) => this.#onEvent(event),
-        onHostChanged: () => this.#configuration.hostChanged(),
+        onHostChanged: () => {
+          this.#configuration.hostChanged();
+          this.#neighbours.again();
+        },
         onLate: (ms) => this.#loopLag.record(ms),
       },
       {
@@ -229,6 +243,8 @@ export class Daemon {
     this.#undo.push(() => this.#transport.stop());
     await this.#http.start();
     this.#undo.push(() => this.#http.stop());
+    this.#neighbours.start();
+    this.#undo.push(async () => this.#neighbours.stop());
     this.#engine.turn({ kind: "start" });
     this.#programs.configure(config);
     this.#undo.push(async () => this.#engine.stop());
@@ -355,6 +371,12 @@ export class Daemon {
     this.#memory.keep(this.#engine.group.orders());
     if (level !== "debug") this.#feed.publish(event, { level, text, ...fields });
     this.#tally.heard(happened);
+    if (event.startsWith("member.")) this.#neighbours.settle();
+  }
+
+  #gossipHosts(): string[] {
+    const others = this.#engine.group.members().filter((member) => !member.self);
+    return [...others.map((member) => member.address), ...this.#seeds.addresses].map((endpoint) => endpoint.host);
   }
 
   #every(ms: number, deed: () => void): void {

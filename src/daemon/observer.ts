@@ -4,7 +4,7 @@
  * Boundary: listens (links, for the status); everything that speaks is taken away.
  */
 import type { Config } from "../config/types.js";
-import type { AddressHolder, Responder } from "../ports.js";
+import type { AddressHolder, Neighbours, Responder } from "../ports.js";
 
 export function silenced(responder: Responder): Responder {
   return {
@@ -29,6 +29,8 @@ export function watching(config: Config): Config {
   const vips = config.vips.map((vip) => ({ ...vip, checks: [] }));
   return { ...config, vips, hooks: { ...config.hooks, owned: [], released: [], conflict: [], member: [] } };
 }
+
+export const NO_NEIGHBOURS: Neighbours = { keep: () => "", release: () => "" };
 
 export const NO_ADDRESSES: AddressHolder = {
   hold: () => Promise.reject(new Error("this daemon only watches")),

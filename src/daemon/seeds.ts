@@ -21,11 +21,17 @@ export class Seeds {
   readonly #parts: SeedsParts;
   readonly #unresolved = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
+  #addresses: readonly Endpoint[] = [];
   /** Of several that wait for answers only the last one goes on. */
   #turn = 0;
 
   constructor(parts: SeedsParts) {
     this.#parts = parts;
+  }
+
+  /** As they were resolved last. */
+  get addresses(): readonly Endpoint[] {
+    return this.#addresses;
   }
 
   /** Resolves at once, and then from time to time until `stop`. */
@@ -35,7 +41,8 @@ export class Seeds {
     const turn = this.#turn;
     const answers = await Promise.allSettled(join.map((target) => this.#parts.resolver.resolve(target)));
     if (turn !== this.#turn) return;
-    this.#parts.onSeeds(answers.flatMap((answer) => (answer.status === "fulfilled" ? answer.value : [])));
+    this.#addresses = answers.flatMap((answer) => (answer.status === "fulfilled" ? answer.value : []));
+    this.#parts.onSeeds(this.#addresses);
     const failed = answers.flatMap((answer) => (answer.status === "rejected" ? [reasonOf(answer.reason)] : []));
     for (const problem of failed) {
       if (!this.#unresolved.has(problem)) this.#parts.log.write("warn", "gossip.unresolved", { problem }, problem);

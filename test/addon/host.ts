@@ -6,11 +6,13 @@ import { createSocket } from "node:dgram";
 import { createInterface } from "node:readline";
 import { createAddressHolder } from "../../src/adapters/address-holder.js";
 import { bootTimeMs, NativeEngine } from "../../src/adapters/native.js";
+import { createNeighbours } from "../../src/adapters/neighbours.js";
 import { createResponder } from "../../src/adapters/responder.js";
 
 const engine = new NativeEngine(JSON.parse(process.argv[2] ?? "{}"));
 const responder = createResponder(engine);
 const holder = createAddressHolder(engine);
+const neighbours = createNeighbours();
 const say = (line: unknown) => process.stdout.write(`${JSON.stringify(line)}\n`);
 
 function block(ms: number): void {
@@ -49,6 +51,14 @@ const calls: Record<string, (argument: any) => unknown> = {
   },
   drop: (addresses) => holder.drop(addresses),
   sweep: () => holder.sweep(),
+  keepNeighbours: (hosts) => neighbours.keep(hosts),
+  releaseNeighbours: (kept) => neighbours.release(kept),
+  /** Sends a datagram to each, and asks the kernel for nothing more. */
+  sendTo: async (hosts: string[]) => {
+    const socket = createSocket("udp4");
+    await Promise.all(hosts.map((host) => new Promise((sent) => socket.send("x", 9, host, sent))));
+    socket.close();
+  },
   stats: () => responder.stats(),
   block,
   stop: () => responder.stop(),

@@ -1,11 +1,12 @@
 // The addon: Engine (responder, address holder, their lease and outbox), loop.h's Datagrams and Alarm, aead.h's Aead, and the
-// functions now, hostInterfaces and sdNotify.
+// functions now, hostInterfaces, keepNeighbours, sdNotify and their like.
 // The only folder that includes napi.h. The threads below call back through one threadsafe function that carries no data;
 // the clean-up hook joins them before the environment goes, at whatever stage that happens.
 #include "addon/aead.h"
 #include "addon/convert.h"
 #include "addon/loop.h"
 #include "os/address_holder.h"
+#include "os/neighbours.h"
 #include "os/notify.h"
 
 namespace vipd {
@@ -281,6 +282,16 @@ Napi::Value host_interfaces(const Napi::CallbackInfo& info) {
   return from_host(info.Env(), found);
 }
 
+Napi::Value keep(const Napi::CallbackInfo& info) {
+  const int error = keep_neighbours(to_ips(info[0]));
+  return Napi::String::New(info.Env(), error == 0 ? "" : errno_name(error));
+}
+
+Napi::Value release(const Napi::CallbackInfo& info) {
+  const int error = release_neighbours(to_ips(info[0]));
+  return Napi::String::New(info.Env(), error == 0 ? "" : errno_name(error));
+}
+
 Napi::Value real_time(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), is_real_time()); }
 
 Napi::Value become_program(const Napi::CallbackInfo& info) {
@@ -301,6 +312,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   define_aead(env, exports);
   exports.Set("now", Napi::Function::New(env, now, "now"));
   exports.Set("hostInterfaces", Napi::Function::New(env, host_interfaces, "hostInterfaces"));
+  exports.Set("keepNeighbours", Napi::Function::New(env, keep, "keepNeighbours"));
+  exports.Set("releaseNeighbours", Napi::Function::New(env, release, "releaseNeighbours"));
   exports.Set("realTime", Napi::Function::New(env, real_time, "realTime"));
   exports.Set("become", Napi::Function::New(env, become_program, "become"));
   exports.Set("executeWithoutCapabilities", Napi::Function::New(env, execute_bare, "executeWithoutCapabilities"));

@@ -9,7 +9,6 @@ import * as path from "node:path";
 import type { StatusSnapshot } from "../../../src/ports.js";
 import { Client } from "./client.js";
 import { LabHost, MAIN, type Preload, type RawConfig } from "./host.js";
-import { makeRoomForNeighbours } from "./neighbours.js";
 import { Processes } from "./processes.js";
 import { nowMs, parallel, sh, shQuiet, sleep, until } from "./shell.js";
 import { LABS_DIR, removeLab, startTicks, sweep, writeRecord } from "./sweep.js";
@@ -65,7 +64,6 @@ export class Lab {
   readonly hosts: readonly LabHost[];
   readonly clients: readonly Client[];
   readonly vips: readonly string[];
-  readonly #undoRoom: () => void;
 
   private constructor(readonly options: LabOptions) {
     hookExit();
@@ -84,7 +82,6 @@ export class Lab {
     fs.writeFileSync(this.keyFile, `${randomBytes(32).toString("base64")}\n`, { mode: 0o600 });
     this.switch = new Switch(`${this.prefix}-switch`, { querier: options.querier ?? false });
     const count = options.hosts ?? 3;
-    this.#undoRoom = makeRoomForNeighbours(count);
     const v4 = Array.from({ length: options.v4 ?? 20 }, (_, i) => `10.77.0.${100 + i}`);
     const v6 = Array.from({ length: options.v6 ?? 20 }, (_, i) => `fd77::${(0x100 + i).toString(16)}`);
     this.vips = [...v4, ...v6];
@@ -221,7 +218,6 @@ export class Lab {
     for (const one of this.processes.living) one.signal("SIGKILL");
     living.delete(this);
     removeLab(this.prefix);
-    this.#undoRoom();
   }
 
   /** Hands the lab over to whoever takes it down later (`npm run demo -- --down`). */
