@@ -1,12 +1,13 @@
 /** `vipd run`: the daemon, in the foreground. A refused configuration is 2, and nothing was started. */
 import { setFlagsFromString } from "node:v8";
 import type { Command } from "commander";
+import type { ProfileName } from "../domain/profile.js";
 import { collectAlone } from "./collector.js";
 import { addConfigOption, addOverrides, type CommonOptions, EXIT, load, overridesOf, printProblems } from "./common.js";
 import { readVersion } from "./version.js";
 
 /** Bytes of its bytecode that a function executes between two looks at whether to optimize it. V8's own: 132 KiB. */
-const OPTIMIZE_AFTER_BYTES = 4000;
+const OPTIMIZE_AFTER_BYTES: Partial<Record<ProfileName, number>> = { relaxed: 1_320_000, lan: 1_320_000, fast: 4000 };
 
 export function addRun(program: Command): void {
   const command = program
@@ -40,7 +41,7 @@ async function run(options: CommonOptions): Promise<void> {
     process.exitCode = EXIT.config;
     return;
   }
-  compileEarly(loaded.config.gossip.profile);
+  tuneCompiler(loaded.config.gossip.profile);
   const { loadConfig } = await import("../config/load.js");
   const { hostInterfaces } = await import("../adapters/native.js");
   const { runDaemon } = await import("../daemon/run.js");
@@ -61,14 +62,16 @@ async function run(options: CommonOptions): Promise<void> {
 }
 
 /**
- * At a few dozen turns a second V8 would go on interpreting for minutes, and take a quarter of an hour to optimize: it compiles at
- * once, plainly, and optimizes what was executed a thirtieth as often as it would wait for. Not in `extreme`, where all comes by
- * itself, and is deoptimized more often if it comes early; nor where it was not measured (V8 has had another compiler in between since).
+ * At a few turns a second V8 would go on interpreting for minutes: it compiles at once, plainly. What optimizing costs, a third of a
+ * second of CPU, pays where there are dozens of turns a second, and is done soon then. Where there are fewer it would be most of what
+ * a host costs in its first minutes: it comes late, and under load all the same within seconds. In `extreme` all comes by itself, and
+ * is deoptimized more often if it comes early. Not where it was not measured (V8 has had another compiler in between since).
  */
-function compileEarly(profile: string): void {
+function tuneCompiler(profile: ProfileName): void {
   setFlagsFromString("--always-sparkplug");
+  const afterBytes = OPTIMIZE_AFTER_BYTES[profile];
   const measured = process.versions.v8.startsWith("11.");
-  if (measured && profile !== "extreme") setFlagsFromString(`--interrupt-budget=${OPTIMIZE_AFTER_BYTES}`);
+  if (measured && afterBytes !== undefined) setFlagsFromString(`--interrupt-budget=${afterBytes}`);
 }
 
 /** Waits while nobody has filled the file in, and then until what was filled in is right. False: told to stop meanwhile. */

@@ -22,6 +22,7 @@ import type { Reconnects } from "./reconnect.js";
 import type { Relay } from "./relay.js";
 import type { Rivals } from "./rivals.js";
 import type { Verdicts } from "./verdicts.js";
+import type { WatchDuty } from "./watch.js";
 
 type Ping = Extract<Message, { kind: "ping" }>;
 
@@ -39,6 +40,7 @@ export interface InboxParts {
   readonly exchanges: Exchanges;
   readonly reconnects: Reconnects;
   readonly quorum: QuorumDuty;
+  readonly watch: WatchDuty;
 }
 
 export class Inbox {
@@ -89,6 +91,7 @@ export class Inbox {
     if (member === null || member.askedNo === null || !askedAfter(seqNo, member.askedNo)) return;
     member.askedNo = seqNo;
     asked(this.#ctx, member, messages);
+    this.#parts.watch.questioned(member);
   }
 
   /** It lives and may not know what it is held for: then it refutes at once. */

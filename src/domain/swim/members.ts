@@ -47,6 +47,8 @@ export interface Member {
   witnessedAt: Millis;
   /** The latest question of its that is known to be fresh; null: none yet in this life of it. */
   askedNo: number | null;
+  /** When that one came. */
+  askedUsAt: Millis;
   rttMs: number | null;
   suspicion: Suspicion | null;
   /** When it was last told what it is accused of, so that one talkative suspect gets no volley. */
@@ -127,6 +129,7 @@ export class MemberTable {
       deaf: false,
       witnessedAt: Number.NEGATIVE_INFINITY,
       askedNo: null,
+      askedUsAt: Number.NEGATIVE_INFINITY,
       rttMs: null,
       suspicion: null,
       toldAt: Number.NEGATIVE_INFINITY,

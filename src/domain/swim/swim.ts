@@ -68,6 +68,7 @@ export class Swim {
       exchanges: this.#exchanges,
       reconnects: this.#reconnects,
       quorum: this.#quorum,
+      watch: this.#watch,
     });
   }
 

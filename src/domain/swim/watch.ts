@@ -17,6 +17,12 @@ import type { Verdicts } from "./verdicts.js";
 const RTTS = 3;
 /** In watch intervals: whoever passes for slow is asked this often though it asks us, lest it pass for slow for ever. */
 const SLOW_ASKED_EVERY = 4;
+/** In watch intervals: whoever asked us within this asks us in each interval. */
+const REGULAR = 1.5;
+/** In watch intervals: what was asked so recently belongs to the wave that is going on. */
+const SAME_WAVE = 0.25;
+/** In watch intervals: who goes with another's wave asks by itself once that one is so late. Less than WATCH_PATIENCE. */
+const WAVE_LATE = 1.05;
 
 interface Watch {
   readonly name: string;
@@ -39,6 +45,8 @@ export class WatchDuty {
   readonly #ranks: WatchRanks;
   readonly #watches = new Map<string, Watch>();
   #rounds = 0;
+  /** With whose questions ours go out, and when it asked last. */
+  #pace: { readonly name: string; readonly at: Millis } | null = null;
 
   constructor(ctx: Context, questions: Questions, verdicts: Verdicts) {
     this.#ctx = ctx;
@@ -103,7 +111,7 @@ export class WatchDuty {
     if (unanswered || (member.state === "suspect" && watch.askedAt !== null)) this.#insist(watch, member);
     else if (now >= watch.pingAt && !this.#spares(watch, member)) {
       this.#ask(watch, member);
-      this.#askTheRest(watch);
+      this.#askTogether((other) => other.pingAt <= now + this.#ctx.profile.watchIntervalMs / 2);
     }
     this.#armAt(watch, this.#nextAt(watch, member));
   }
@@ -124,6 +132,22 @@ export class WatchDuty {
     if (watch.pingAt <= at) this.#spares(watch, member, at);
     watch.dueAt = Math.max(at, this.#nextAt(watch, member));
     return watch.dueAt;
+  }
+
+  /**
+   * This member asks us just now. The questions of a group go out in waves: a host that is woken by a question asks its own at once,
+   * and wakes once for both. The first by name of those that ask it in each interval sets its pace.
+   */
+  questioned(member: Member): void {
+    const { now, profile } = this.#ctx;
+    const lately = now - REGULAR * profile.watchIntervalMs;
+    const regular = member.askedUsAt >= lately;
+    member.askedUsAt = now;
+    if (!regular || isForeign(member)) return;
+    const pace = this.#pace;
+    if (pace !== null && pace.name < member.name && pace.at >= lately) return;
+    this.#pace = { name: member.name, at: now };
+    this.#askTogether((watch) => watch.sentAt < now - SAME_WAVE * profile.watchIntervalMs);
   }
 
   #takeAnswer(watch: Watch, silentSince: Millis): void {
@@ -149,7 +173,7 @@ export class WatchDuty {
     }
   }
 
-  /** A fresh measurement from now, at a random phase, so that the watchers of one member do not ask in step. */
+  /** A fresh measurement from now, at a random phase: the waves of a large group begin at different moments. */
   #begin(watch: Watch): void {
     const { now, profile } = this.#ctx;
     watch.floorAt = now;
@@ -228,21 +252,24 @@ export class WatchDuty {
     this.#ping(member);
     watch.sentAt = now;
     watch.askedAt ??= now;
-    // The rhythm is kept while we are in time, so that phases do not drift together.
-    watch.pingAt = Math.max(watch.pingAt + profile.watchIntervalMs, now + profile.watchIntervalMs / 2);
+    const everyMs = profile.watchIntervalMs;
+    // Our own rhythm is kept while we are in time.
+    watch.pingAt = this.#follows() ? now + WAVE_LATE * everyMs : Math.max(watch.pingAt + everyMs, now + everyMs / 2);
   }
 
-  /**
-   * One wake-up for all questions: whoever is to be asked within the next half interval is asked now, once; from then on all of
-   * them fall due together. Different hosts still ask at different moments.
-   */
-  #askTheRest(asked: Watch): void {
-    const { now, profile, self, table } = this.#ctx;
+  #follows(): boolean {
+    return this.#pace !== null && this.#pace.at >= this.#ctx.now - REGULAR * this.#ctx.profile.watchIntervalMs;
+  }
+
+  /** One wake-up for all questions: from then on all of them fall due together. */
+  #askTogether(isWanted: (watch: Watch) => boolean): void {
+    const { now, self, table } = this.#ctx;
     for (const watch of this.#watches.values()) {
       const member = table.get(watch.name);
-      if (watch === asked || member === undefined || member.state !== "alive" || watch.askedAt !== null) continue;
       // Whoever asks us is heard without being asked.
-      if (member.name < self.name || watch.pingAt > now + profile.watchIntervalMs / 2) continue;
+      if (member === undefined || member.state !== "alive" || member.name < self.name) continue;
+      this.#takeAnswer(watch, this.#silentSince(watch, member));
+      if (watch.askedAt !== null || !isWanted(watch)) continue;
       watch.pingAt = now;
       this.#ask(watch, member);
       this.#armAt(watch, this.#nextAt(watch, member));

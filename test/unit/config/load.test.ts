@@ -190,7 +190,7 @@ describe("a malformed configuration is refused with the path", () => {
     [
       "dead before the lease is over",
       gossip({ timers: { deadAfterMs: 600 } }),
-      "gossip.timers.deadAfterMs: deadAfterMs must be at least 902 ms (leaseMs + watchIntervalMs + askTimeoutMs and 2 % for late timers): a host that stalls may answer until its lease ends",
+      "gossip.timers.deadAfterMs: deadAfterMs must be at least 897 ms (leaseMs + watchIntervalMs + askTimeoutMs and 2 % for late timers): a host that stalls may answer until its lease ends",
     ],
     [
       "a lease that outlasts the profile's patience: the timer that was set is named",
@@ -331,7 +331,7 @@ describe("what is accepted", () => {
 
   it("timers change single durations of the profile; the stall that is ridden out follows", () => {
     const { gossip: plain } = accept(good).config;
-    expect(plain).toMatchObject({ profile: "lan", label: "", timing: { deadAfterMs: 925, leaseMs: 480 } });
+    expect(plain).toMatchObject({ profile: "lan", label: "", timing: { deadAfterMs: 905, leaseMs: 475 } });
     const { timing, label } = accept(gossip({ profile: "fast", label: "blue", timers: { deadAfterMs: 500 } })).config
       .gossip;
     expect(label).toBe("blue");

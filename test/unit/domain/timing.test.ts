@@ -41,9 +41,9 @@ describe.each(all)("profile %s", (name, profile) => {
 
 describe("a rule that is broken", () => {
   it.each<[string, Partial<Profile>, string, string]>([
-    ["patience below the lease", { deadAfterMs: 700 }, "deadAfterMs", "at least 904 ms"],
+    ["patience below the lease", { deadAfterMs: 700 }, "deadAfterMs", "at least 899 ms"],
     ["suspicion before an answer is late", { suspectAfterMs: 200 }, "suspectAfterMs", "at least 422 ms"],
-    ["suspicion after the lease", { suspectAfterMs: 650 }, "suspectAfterMs", "at most 600 ms"],
+    ["suspicion after the lease", { suspectAfterMs: 650 }, "suspectAfterMs", "at most 595 ms"],
     ["an extension too coarse", { leaseExtensionMs: 200 }, "leaseMs", "at least 600 ms"],
     ["a retry slower than the first", { watchRetryMs: 90 }, "watchRetryMs", "at most 70 ms"],
     ["a timeout beyond the interval", { watchTimeoutMs: 350 }, "watchTimeoutMs", "at most 320 ms"],

@@ -19,7 +19,7 @@ describe("facts", () => {
   });
 
   it("missing fields have safe defaults: not ready, the usual lease", () => {
-    expect(decodeFacts(Uint8Array.of(0x80))).toMatchObject({ ready: false, weight: 1, leaseMs: 480, groups: [] });
+    expect(decodeFacts(Uint8Array.of(0x80))).toMatchObject({ ready: false, weight: 1, leaseMs: 475, groups: [] });
   });
 
   it("what a later release adds is passed over", () => {
