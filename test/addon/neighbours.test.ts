@@ -17,7 +17,9 @@ describe("neighbours", () => {
     const host = await lab.host(1);
     expect(await host.call("keepNeighbours", ["10.7.0.2", "fd07::2"])).toBe("");
     for (const address of ["10.7.0.2", "fd07::2"]) {
-      await expect.poll(() => entry(address), { timeout: 5000 }).toMatch(/lladdr 02:00:00:00:00:02 extern_learn REACHABLE proto 118/);
+      await expect
+        .poll(() => entry(address), { timeout: 5000 })
+        .toMatch(/lladdr 02:00:00:00:00:02 extern_learn REACHABLE proto 118/);
     }
     expect(await host.call("releaseNeighbours", ["fd07::2"])).toBe("");
     expect(entry("10.7.0.2")).toMatch(/lladdr 02:00:00:00:00:02 [A-Z]+/);
