@@ -23,6 +23,8 @@ const REGULAR = 1.5;
 const SAME_WAVE = 0.25;
 /** In watch intervals: who goes with another's wave asks by itself once that one is so late. Less than WATCH_PATIENCE. */
 const WAVE_LATE = 1.05;
+/** In shorter intervals a host hardly sleeps in between, and hosts that share a machine's cores would all want them at once. */
+const WAVES_FROM_MS = 50;
 
 interface Watch {
   readonly name: string;
@@ -143,7 +145,7 @@ export class WatchDuty {
     const lately = now - REGULAR * profile.watchIntervalMs;
     const regular = member.askedUsAt >= lately;
     member.askedUsAt = now;
-    if (!regular || isForeign(member)) return;
+    if (!regular || isForeign(member) || profile.watchIntervalMs < WAVES_FROM_MS) return;
     const pace = this.#pace;
     if (pace !== null && pace.name < member.name && pace.at >= lately) return;
     this.#pace = { name: member.name, at: now };
