@@ -91,7 +91,8 @@ export class Inbox {
     if (member === null || member.askedNo === null || !askedAfter(seqNo, member.askedNo)) return;
     member.askedNo = seqNo;
     asked(this.#ctx, member, messages);
-    this.#parts.watch.questioned(member);
+    // With a quorum questions come and go all the time: there is no sleep to be had from waves.
+    if (!this.#parts.quorum.asks) this.#parts.watch.questioned(member);
   }
 
   /** It lives and may not know what it is held for: then it refutes at once. */

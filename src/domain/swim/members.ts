@@ -47,7 +47,7 @@ export interface Member {
   witnessedAt: Millis;
   /** The latest question of its that is known to be fresh; null: none yet in this life of it. */
   askedNo: number | null;
-  /** When that one came. */
+  /** When it last asked us in the rhythm of the watch (watch.ts). */
   askedUsAt: Millis;
   rttMs: number | null;
   suspicion: Suspicion | null;

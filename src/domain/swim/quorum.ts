@@ -43,6 +43,11 @@ export class QuorumDuty {
     this.start();
   }
 
+  /** Others are asked for evidence, in a rhythm of their own. */
+  get asks(): boolean {
+    return this.#hosts !== null;
+  }
+
   start(): void {
     this.#round += 1;
     if (this.#hosts !== null) this.#arm(this.#ctx.now);

@@ -17,10 +17,10 @@ import type { Verdicts } from "./verdicts.js";
 const RTTS = 3;
 /** In watch intervals: whoever passes for slow is asked this often though it asks us, lest it pass for slow for ever. */
 const SLOW_ASKED_EVERY = 4;
+/** In watch intervals: what was asked so recently belongs to the wave that is going on; a question so soon is no regular one. */
+const SAME_WAVE = 0.75;
 /** In watch intervals: whoever asked us within this asks us in each interval. */
 const REGULAR = 1.5;
-/** In watch intervals: what was asked so recently belongs to the wave that is going on. */
-const SAME_WAVE = 0.25;
 /** In watch intervals: who goes with another's wave asks by itself once that one is so late. Less than WATCH_PATIENCE. */
 const WAVE_LATE = 1.05;
 /** In shorter intervals a host hardly sleeps in between, and hosts that share a machine's cores would all want them at once. */
@@ -142,10 +142,13 @@ export class WatchDuty {
    */
   questioned(member: Member): void {
     const { now, profile } = this.#ctx;
+    if (profile.watchIntervalMs < WAVES_FROM_MS || member.state !== "alive" || member.deaf || isForeign(member)) return;
+    // A retry, or a probe besides the watch.
+    if (now < member.askedUsAt + SAME_WAVE * profile.watchIntervalMs) return;
     const lately = now - REGULAR * profile.watchIntervalMs;
     const regular = member.askedUsAt >= lately;
     member.askedUsAt = now;
-    if (!regular || isForeign(member) || profile.watchIntervalMs < WAVES_FROM_MS) return;
+    if (!regular) return;
     const pace = this.#pace;
     if (pace !== null && pace.name < member.name && pace.at >= lately) return;
     this.#pace = { name: member.name, at: now };
@@ -265,11 +268,13 @@ export class WatchDuty {
 
   /** One wake-up for all questions: from then on all of them fall due together. */
   #askTogether(isWanted: (watch: Watch) => boolean): void {
-    const { now, self, table } = this.#ctx;
+    const { now, profile, self, table } = this.#ctx;
     for (const watch of this.#watches.values()) {
       const member = table.get(watch.name);
       // Whoever asks us is heard without being asked.
       if (member === undefined || member.state !== "alive" || member.name < self.name) continue;
+      // Overdue: we stood still, and its timer must tell.
+      if (now > watch.dueAt + profile.watchRetryMs) continue;
       this.#takeAnswer(watch, this.#silentSince(watch, member));
       if (watch.askedAt !== null || !isWanted(watch)) continue;
       watch.pingAt = now;
