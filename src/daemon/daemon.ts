@@ -164,7 +164,7 @@ export class Daemon {
         onEvent: (event) => this.#onEvent(event),
         onHostChanged: () => {
           this.#configuration.hostChanged();
-          this.#neighbours.again();
+          this.#neighbours.linksChanged();
         },
         onLate: (ms) => this.#loopLag.record(ms),
       },

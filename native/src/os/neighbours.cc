@@ -61,17 +61,17 @@ class Kernel {
  public:
   int open() { return socket_.open({}, true); }
 
-  /** The interface through which this host is a neighbour; 0: it is none, or nothing leads there. */
-  int interface_to(const Ip& host) {
+  /** Tells the interface through which this host is a neighbour; 0: it is none, or nothing leads there. Returns 0, or the errno. */
+  int find_interface(const Ip& host, int& index) {
     rtmsg body{};
     body.rtm_family = family_of(host);
     body.rtm_dst_len = host.is_v4() ? 32 : 128;
     NetlinkRequest request;
     request.begin(RTM_GETROUTE, NLM_F_REQUEST, ++sequence_, body);
     append_ip(request, RTA_DST, host);
-    int index = 0;
     bool direct = false;
-    exchange(request, false, [&](const nlmsghdr& message) {
+    index = 0;
+    const int error = exchange(request, false, [&](const nlmsghdr& message) {
       if (message.nlmsg_type != RTM_NEWROUTE || message.nlmsg_len < NLMSG_LENGTH(sizeof(rtmsg))) return;
       const auto* route = static_cast<const rtmsg*>(NLMSG_DATA(&message));
       direct = route->rtm_type == RTN_UNICAST;
@@ -80,16 +80,18 @@ class Kernel {
         if (a.rta_type == RTA_OIF && RTA_PAYLOAD(&a) == sizeof index) std::memcpy(&index, RTA_DATA(&a), sizeof index);
       });
     });
-    return direct ? index : 0;
+    if (!direct) index = 0;
+    return error == ENETUNREACH || error == EHOSTUNREACH || error == EACCES ? 0 : error;
   }
 
-  std::optional<Neighbour> find(const Ip& ip, int interface_index) {
+  /** Tells the entry, if there is one. Returns 0, or the errno. */
+  int find(const Ip& ip, int interface_index, std::optional<Neighbour>& found) {
     NetlinkRequest request;
     request.begin(RTM_GETNEIGH, NLM_F_REQUEST, ++sequence_, header(family_of(ip), interface_index, 0));
     append_ip(request, NDA_DST, ip);
-    std::optional<Neighbour> found;
-    exchange(request, false, [&](const nlmsghdr& message) { found = parse_neighbour(message); });
-    return found;
+    found.reset();
+    const int error = exchange(request, false, [&](const nlmsghdr& message) { found = parse_neighbour(message); });
+    return error == ENOENT ? 0 : error;
   }
 
   int list(uint8_t family, std::vector<Neighbour>& found) {
@@ -100,11 +102,14 @@ class Kernel {
     });
   }
 
-  /** NTF_USE leaves the entry's state to the kernel, and has it resolved where it is not. */
-  int set_kept(const Ip& ip, int interface_index, bool kept) {
+  enum class Mark { kNew, kKnown, kNone };
+
+  /** NTF_USE leaves the entry's state to the kernel, and has it resolved where it is not; but it takes a static entry's permanence. */
+  int set_mark(const Ip& ip, int interface_index, Mark mark) {
+    const bool kept = mark != Mark::kNone;
     const auto flags = static_cast<uint8_t>(NTF_USE | (kept ? NTF_EXT_LEARNED : 0));
-    // One that went in between need not be let go.
-    const uint16_t mode = kept ? NLM_F_CREATE | NLM_F_REPLACE : NLM_F_REPLACE;
+    // A new one that somebody else was faster to make may be static. One that went in between need not be let go.
+    const uint16_t mode = mark == Mark::kNew ? NLM_F_CREATE | NLM_F_EXCL : NLM_F_REPLACE;
     NetlinkRequest request;
     request.begin(RTM_NEWNEIGH, static_cast<uint16_t>(NLM_F_REQUEST | NLM_F_ACK | mode), ++sequence_,
                   header(family_of(ip), interface_index, flags));
@@ -112,7 +117,7 @@ class Kernel {
     const uint8_t protocol = kept ? kAddressProtocol : RTPROT_UNSPEC;
     request.attribute(NDA_PROTOCOL, &protocol, sizeof protocol);
     const int error = exchange(request, false, [](const nlmsghdr&) {});
-    return error == ENOENT && !kept ? 0 : error;
+    return error == ENOENT && mark != Mark::kNew ? 0 : error;
   }
 
  private:
@@ -146,6 +151,24 @@ class Kernel {
   uint32_t sequence_ = 0;
 };
 
+int keep(Kernel& kernel, const Ip& host) {
+  int index = 0;
+  if (const int error = kernel.find_interface(host, index)) return error;
+  if (index == 0) return 0;
+  // Twice: the kernel may have made an entry in between.
+  for (const bool last : {false, true}) {
+    std::optional<Neighbour> known;
+    if (const int error = kernel.find(host, index, known)) return error;
+    if (known && (known->ours() || known->foreign())) return 0;
+    const int error = kernel.set_mark(host, index, known ? Kernel::Mark::kKnown : Kernel::Mark::kNew);
+    if (error == EEXIST && !last) continue;
+    if (error != 0) return error;
+    if (const int again = kernel.find(host, index, known)) return again;
+    return !known || known->ours() ? 0 : EOPNOTSUPP;
+  }
+  return 0;
+}
+
 }  // namespace
 
 int keep_neighbours(const std::vector<Ip>& hosts) {
@@ -153,11 +176,7 @@ int keep_neighbours(const std::vector<Ip>& hosts) {
   int failure = kernel.open();
   if (failure != 0) return failure;
   for (const Ip& host : hosts) {
-    const int index = kernel.interface_to(host);
-    if (index == 0) continue;
-    const std::optional<Neighbour> known = kernel.find(host, index);
-    if (known && (known->ours() || known->foreign())) continue;
-    const int error = kernel.set_kept(host, index, true);
+    const int error = keep(kernel, host);
     if (failure == 0) failure = error;
   }
   return failure;
@@ -172,7 +191,7 @@ int release_neighbours(const std::vector<Ip>& kept) {
     if (const int error = kernel.list(family, found)) failure = failure == 0 ? error : failure;
     for (const Neighbour& one : found) {
       if (!one.ours() || std::find(kept.begin(), kept.end(), one.ip) != kept.end()) continue;
-      const int error = kernel.set_kept(one.ip, one.interface_index, false);
+      const int error = kernel.set_mark(one.ip, one.interface_index, Kernel::Mark::kNone);
       if (failure == 0) failure = error;
     }
   }

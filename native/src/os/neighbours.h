@@ -12,7 +12,8 @@ namespace vipd {
 
 /**
  * Keeps the entries of these hosts, of those of them that a route reaches without a gateway; begins to resolve those that are new.
- * Static entries and those that another program keeps stay as they are. Returns 0, or the first errno (EPERM: no CAP_NET_ADMIN).
+ * Static entries and those that another program keeps stay as they are. Returns 0, or the first errno (EPERM: no CAP_NET_ADMIN;
+ * EOPNOTSUPP: the kernel took the mark and does not have it).
  */
 int keep_neighbours(const std::vector<Ip>& hosts);
 

@@ -1,5 +1,5 @@
-/** What the kernel is told of the group's hosts: what has changed, once. */
-import { beforeEach, describe, expect, it } from "vitest";
+/** What the kernel is told of the group's hosts: what has changed, a few at a time, and all of it now and then. */
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { KeptNeighbours } from "../../../src/daemon/kept-neighbours.js";
 
 let told: string[];
@@ -8,11 +8,14 @@ let hosts: string[];
 let error: string;
 let kept: KeptNeighbours;
 
+const soon = () => vi.advanceTimersByTime(1);
+
 describe("kept neighbours", () => {
   beforeEach(() => {
+    vi.useFakeTimers();
     told = [];
     logged = [];
-    hosts = ["10.0.0.2"];
+    hosts = [];
     error = "";
     const tell = (what: string) => {
       told.push(what);
@@ -26,45 +29,76 @@ describe("kept neighbours", () => {
       log: { write: (level, event, _, text) => void logged.push(`${level} ${event} ${text}`) },
       hosts: () => hosts,
     });
+  });
+  afterEach(() => {
+    kept.stop();
+    vi.useRealTimers();
+  });
+
+  it("are nobody's business before the start and after the stop, which lets all go", () => {
+    hosts = ["10.0.0.2"];
+    kept.settle();
+    kept.linksChanged();
     kept.start();
-  });
-
-  it("begin with letting go of what a crashed daemon kept", () => {
-    expect(told).toEqual(["release all but 10.0.0.2", "keep 10.0.0.2"]);
-  });
-
-  it("are told once each, and let go with the last member at the address", () => {
-    told.length = 0;
-    kept.settle();
-    hosts = ["10.0.0.2", "10.0.0.3", "10.0.0.3"];
-    kept.settle();
-    kept.settle();
+    kept.stop();
+    kept.stop();
     hosts = ["10.0.0.3"];
     kept.settle();
-    expect(told).toEqual(["keep 10.0.0.3", "release all but 10.0.0.3"]);
+    kept.linksChanged();
+    vi.advanceTimersByTime(120_000);
+    expect(told).toEqual(["keep 10.0.0.2", "release all but "]);
   });
 
-  it("are told all again when a link changed, which may have taken them", () => {
-    hosts = ["10.0.0.2", "10.0.0.3"];
+  it("are told once each, in slices, and let go with the last member at the address", () => {
+    kept.start();
+    hosts = ["10.0.0.2", "10.0.0.3", "10.0.0.3", "10.0.0.4", "10.0.0.5", "10.0.0.6"];
     kept.settle();
+    expect(told).toEqual(["keep 10.0.0.2 10.0.0.3 10.0.0.4 10.0.0.5"]);
+    soon();
+    kept.settle();
+    soon();
+    expect(told.slice(1)).toEqual(["keep 10.0.0.6"]);
+  });
+
+  it("of whom one is gone before its turn are not told of it", () => {
+    kept.start();
+    hosts = ["10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5", "10.0.0.6"];
+    kept.settle();
+    hosts = ["10.0.0.2"];
+    kept.settle();
+    soon();
+    expect(told).toEqual(["keep 10.0.0.2 10.0.0.3 10.0.0.4 10.0.0.5"]);
+    vi.advanceTimersByTime(30_000);
+    expect(told.slice(1)).toEqual(["release all but 10.0.0.2", "keep 10.0.0.2"]);
+  });
+
+  it("let go at the first refresh what a crashed daemon kept, and are all told at each", () => {
+    kept.start();
+    hosts = ["10.0.0.2"];
+    kept.settle();
+    vi.advanceTimersByTime(60_000);
+    expect(told).toEqual(["keep 10.0.0.2", "release all but 10.0.0.2", "keep 10.0.0.2", "keep 10.0.0.2"]);
+  });
+
+  it("are told all again after a burst of changed links, once", () => {
+    hosts = ["10.0.0.2", "10.0.0.3"];
+    kept.start();
+    soon();
     told.length = 0;
-    kept.again();
+    for (let i = 0; i < 20; i++) kept.linksChanged();
+    vi.advanceTimersByTime(200);
     expect(told).toEqual(["keep 10.0.0.2 10.0.0.3"]);
   });
 
-  it("are all let go at the end", () => {
-    told.length = 0;
-    kept.stop();
-    kept.again();
-    expect(told).toEqual(["release all but "]);
-  });
-
-  it("that the kernel refuses are said once", () => {
+  it("that the kernel refuses are said once for each reason", () => {
+    hosts = ["10.0.0.2"];
+    error = "ENODEV";
+    kept.start();
     error = "EPERM";
-    kept.again();
-    kept.again();
+    vi.advanceTimersByTime(90_000);
     expect(logged).toEqual([
-      expect.stringMatching(/^warn neighbours\.not-kept EPERM: the group's hosts cannot be kept/),
+      expect.stringMatching(/^warn neighbours\.not-kept ENODEV: hosts of the group cannot be kept/),
+      expect.stringMatching(/^warn neighbours\.not-kept EPERM: /),
     ]);
   });
 });
