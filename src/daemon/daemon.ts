@@ -243,8 +243,8 @@ export class Daemon {
     this.#undo.push(() => this.#transport.stop());
     await this.#http.start();
     this.#undo.push(() => this.#http.stop());
-    this.#neighbours.start();
     this.#undo.push(async () => this.#neighbours.stop());
+    this.#neighbours.start();
     this.#engine.turn({ kind: "start" });
     this.#programs.configure(config);
     this.#undo.push(async () => this.#engine.stop());

@@ -26,7 +26,9 @@ export class KeptNeighbours {
   readonly #untold = new Set<string>();
   /** Somebody is gone, or what an earlier daemon kept was not let go yet. */
   #leftovers = true;
-  #complaint = "";
+  /** Reasons that were written since a whole round went well. */
+  readonly #written = new Set<string>();
+  #failed = false;
   #turn: NodeJS.Immediate | undefined;
   #burst: NodeJS.Timeout | undefined;
   #refresh: NodeJS.Timeout | undefined;
@@ -37,7 +39,7 @@ export class KeptNeighbours {
 
   /** Until then nothing is told. What a crashed daemon kept goes at the first refresh: by then most of it is known to be wanted. */
   start(): void {
-    this.#refresh = setInterval(() => this.#again(), REFRESH_MS);
+    this.#refresh = setInterval(() => this.#again(), REFRESH_MS).unref();
     this.settle();
   }
 
@@ -72,12 +74,13 @@ export class KeptNeighbours {
     clearTimeout(this.#burst);
     clearImmediate(this.#turn);
     this.#refresh = undefined;
-    this.#parts.neighbours.release([]);
+    this.#judge(this.#parts.neighbours.release([]));
   }
 
   #again(): void {
-    if (this.#leftovers) this.#say(this.#parts.neighbours.release([...this.#wanted]));
-    this.#leftovers = false;
+    if (!this.#failed) this.#written.clear();
+    this.#failed = false;
+    if (this.#leftovers) this.#leftovers = !this.#judge(this.#parts.neighbours.release([...this.#wanted]));
     for (const host of this.#wanted) this.#untold.add(host);
     this.#tell();
   }
@@ -87,18 +90,21 @@ export class KeptNeighbours {
     if (this.#untold.size === 0 || this.#turn !== undefined) return;
     const hosts = [...this.#untold].slice(0, HOSTS_A_TURN);
     for (const host of hosts) this.#untold.delete(host);
-    this.#say(this.#parts.neighbours.keep(hosts));
+    this.#judge(this.#parts.neighbours.keep(hosts));
     this.#turn = setImmediate(() => {
       this.#turn = undefined;
       this.#tell();
     });
   }
 
-  #say(error: string): void {
-    if (error === this.#complaint) return;
-    this.#complaint = error;
-    if (error === "") return;
+  /** True: the port did it. A reason is written once, until a whole round went well. */
+  #judge(error: string): boolean {
+    if (error === "") return true;
+    this.#failed = true;
+    if (this.#written.has(error)) return false;
+    this.#written.add(error);
     const text = `${error}: hosts of the group cannot be kept in the kernel's table of neighbours; should it be full, they are not reached`;
     this.#parts.log.write("warn", "neighbours.not-kept", { error }, text);
+    return false;
   }
 }

@@ -5,9 +5,13 @@ import { Lab, sleep } from "./lab.js";
 
 let lab: Lab;
 const entry = (address: string, host = "h1") => lab.ip(host, `neigh show ${address}`).trim();
-/** Of the whole machine; those that are kept do not count. */
-const entries = () =>
-  Number.parseInt(readFileSync("/proc/net/stat/arp_cache", "utf8").split("\n")[1]!.split(/\s+/)[0]!, 16);
+/** How often the machine's one table had no room for another entry. */
+const refusals = () => {
+  const [names = [], row = []] = readFileSync("/proc/net/stat/arp_cache", "utf8")
+    .split("\n")
+    .map((line) => line.trim().split(/\s+/));
+  return Number.parseInt(row[names.indexOf("table_fulls")] ?? "", 16);
+};
 const limit = Number(readFileSync("/proc/sys/net/ipv4/neigh/default/gc_thresh3", "utf8"));
 
 describe("neighbours", () => {
@@ -71,11 +75,12 @@ describe("neighbours", () => {
     const crowd = Array.from({ length: limit + 200 }, (_, i) => `10.7.${96 + Math.floor(i / 250)}.${1 + (i % 250)}`);
     // What was thrown out is asked for once more, until those who are in use leave no room.
     const filled = Date.now() + 30_000;
-    for (let i = 0; entries() < limit && Date.now() < filled; i = (i + 50) % crowd.length) {
+    const before = refusals();
+    for (let i = 0; refusals() < before + 100 && Date.now() < filled; i = (i + 50) % crowd.length) {
       await host.call("sendTo", crowd.slice(i, i + 50));
       await sleep(5);
     }
-    expect(entries(), "entries that count").toBeGreaterThanOrEqual(limit);
+    expect(refusals() - before).toBeGreaterThanOrEqual(100);
     const ordinary = Array.from({ length: 20 }, (_, i) => `10.7.127.${10 + i}`);
     await host.call("sendTo", ordinary);
     await sleep(200);

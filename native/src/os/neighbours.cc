@@ -22,7 +22,9 @@ struct Neighbour {
   uint8_t protocol = 0;
 
   /** Learned externally, by us. */
-  bool ours() const { return (flags & NTF_EXT_LEARNED) != 0 && protocol == kAddressProtocol; }
+  bool ours() const {
+    return (flags & NTF_EXT_LEARNED) != 0 && protocol == kAddressProtocol && (state & NUD_PERMANENT) == 0;
+  }
   /** Somebody else's business: static, or learned by another program. */
   bool foreign() const { return (state & (NUD_PERMANENT | NUD_NOARP)) != 0 || ((flags & NTF_EXT_LEARNED) != 0 && !ours()); }
 };
@@ -114,10 +116,11 @@ class Kernel {
     request.begin(RTM_NEWNEIGH, static_cast<uint16_t>(NLM_F_REQUEST | NLM_F_ACK | mode), ++sequence_,
                   header(family_of(ip), interface_index, flags));
     append_ip(request, NDA_DST, ip);
-    const uint8_t protocol = kept ? kAddressProtocol : RTPROT_UNSPEC;
+    // Nothing but another protocol takes ours back.
+    const uint8_t protocol = kept ? kAddressProtocol : RTPROT_KERNEL;
     request.attribute(NDA_PROTOCOL, &protocol, sizeof protocol);
     const int error = exchange(request, false, [](const nlmsghdr&) {});
-    return error == ENOENT && mark != Mark::kNew ? 0 : error;
+    return error == ENOENT && !kept ? 0 : error;
   }
 
  private:
@@ -155,13 +158,13 @@ int keep(Kernel& kernel, const Ip& host) {
   int index = 0;
   if (const int error = kernel.find_interface(host, index)) return error;
   if (index == 0) return 0;
-  // Twice: the kernel may have made an entry in between.
+  // Twice: the kernel may have made an entry in between, or thrown one out.
   for (const bool last : {false, true}) {
     std::optional<Neighbour> known;
     if (const int error = kernel.find(host, index, known)) return error;
     if (known && (known->ours() || known->foreign())) return 0;
     const int error = kernel.set_mark(host, index, known ? Kernel::Mark::kKnown : Kernel::Mark::kNew);
-    if (error == EEXIST && !last) continue;
+    if ((error == EEXIST || error == ENOENT) && !last) continue;
     if (error != 0) return error;
     if (const int again = kernel.find(host, index, known)) return again;
     return !known || known->ours() ? 0 : EOPNOTSUPP;

@@ -26,7 +26,10 @@ export function judgeNeighbourTables({ neighbourTables }: HostFacts): Finding[] 
     const nearlyFull = limit !== null && entries >= limit * NEARLY_FULL;
     if (overflows === 0 && !nearlyFull) return [];
     const kind = `the table of IPv${family} neighbours, which all namespaces of this machine share,`;
-    const filled = limit === null ? `has ${entries} entries` : `has ${entries} of at most ${limit} entries`;
+    const filled =
+      limit === null
+        ? `has ${entries} entries`
+        : `has ${entries} entries where ${limit} have room (static ones, and the group's, which vipd keeps, need none)`;
     const told =
       overflows > 0
         ? `; ${overflows} times since the boot there was no room for another, and what was sent to it was dropped`

@@ -141,14 +141,15 @@ export class WatchDuty {
    * and wakes once for both. The first by name of those that ask it in each interval sets its pace.
    */
   questioned(member: Member): void {
-    const { now, profile } = this.#ctx;
+    const { now, profile, self } = this.#ctx;
     if (profile.watchIntervalMs < WAVES_FROM_MS || member.state !== "alive" || member.deaf || isForeign(member)) return;
     // A retry, or a probe besides the watch.
     if (now < member.askedUsAt + SAME_WAVE * profile.watchIntervalMs) return;
     const lately = now - REGULAR * profile.watchIntervalMs;
     const regular = member.askedUsAt >= lately;
     member.askedUsAt = now;
-    if (!regular) return;
+    // Those before us by name: whom we would make ask in turn must not make us.
+    if (!regular || member.name > self.name) return;
     const pace = this.#pace;
     if (pace !== null && pace.name < member.name && pace.at >= lately) return;
     this.#pace = { name: member.name, at: now };

@@ -23,7 +23,7 @@ describe("kept neighbours", () => {
     };
     kept = new KeptNeighbours({
       neighbours: {
-        keep: (these) => tell(`keep ${these.join(" ")}`),
+        keep: (these) => (these.includes("10.0.0.66") ? "EINVAL" : tell(`keep ${these.join(" ")}`)),
         release: (these) => tell(`release all but ${these.join(" ")}`),
       },
       log: { write: (level, event, _, text) => void logged.push(`${level} ${event} ${text}`) },
@@ -100,5 +100,18 @@ describe("kept neighbours", () => {
       expect.stringMatching(/^warn neighbours\.not-kept ENODEV: hosts of the group cannot be kept/),
       expect.stringMatching(/^warn neighbours\.not-kept EPERM: /),
     ]);
+  });
+
+  it("of whom one is refused again and again are complained of once, and let go as soon as the kernel does it", () => {
+    hosts = ["10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5", "10.0.0.66"];
+    kept.start();
+    soon();
+    error = "ENOBUFS";
+    vi.advanceTimersByTime(30_000);
+    error = "";
+    told.length = 0;
+    vi.advanceTimersByTime(60_000);
+    expect(told.filter((what) => what.startsWith("release"))).toHaveLength(1);
+    expect(logged.map((line) => line.split(" ")[2])).toEqual(["EINVAL:", "ENOBUFS:"]);
   });
 });
