@@ -280,7 +280,8 @@ describe("by hand", () => {
     takeOver(5);
     const page = await open();
     await expect.poll(() => page.locator("#moves").textContent()).toContain("took over 5 VIPs of host-02");
-    expect(await page.locator("#moves li").first().textContent()).toMatch(/42 ms$/);
+    // Each of the two instants is cut to whole milliseconds.
+    expect(await page.locator("#moves li").first().textContent()).toMatch(/4[23] ms$/);
     await page.locator("#vips button").first().click();
     expect(await page.locator("#history li").count()).toBe(1);
     feed.publish("member.joined", { level: "info", text: "member host-09 joined", member: "host-09" });
