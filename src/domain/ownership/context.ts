@@ -61,7 +61,7 @@ export function enter(
   key.givingWayTo = null;
   if (key.lingers && state !== "claiming") {
     key.lingers = false;
-    if (state !== "owned") ctx.out.drop(key.spec.addresses);
+    if (state !== "owned" && state !== "releasing") ctx.out.drop(key.spec.addresses);
   }
   const tookMs = Math.round(now - key.since);
   key.since = now;

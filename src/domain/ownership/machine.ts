@@ -21,7 +21,7 @@ import {
 import { isLive, type Key, misnamedBy, newKey, silentFor, viewOf } from "./key.js";
 import { Outbox } from "./outbox.js";
 import { Questions } from "./questions.js";
-import { fallSilent, keep, leave, letGo, nudge, relocate, takeBack, tellWord } from "./releasing.js";
+import { fallSilent, giveUpClaim, keep, leave, letGo, nudge, relocate, takeBack, tellWord } from "./releasing.js";
 import { giveWay, memberClaims, settleRivalry } from "./rivals.js";
 import type { Answer, KeyPurpose, KeySpec, KeyState, KeyTimer, KeyView, OwnershipOutput, View } from "./types.js";
 
@@ -118,7 +118,7 @@ export class Ownership {
       if (key.state === "owned" || key.state === "releasing") key.doubtful = true;
       if (key.state === "releasing" && !silentFor(key))
         fallSilent(this.#ctx, key, `the lease ran out during the hand-over to ${key.successor}`, now);
-      if (key.state === "claiming") abort(this.#ctx, key, "the lease ran out during the claim", now);
+      if (key.state === "claiming") giveUpClaim(this.#ctx, key, "the lease ran out during the claim", now);
     }
   }
 
@@ -354,7 +354,7 @@ export class Ownership {
         return;
       case "claiming":
         if (!mine || !mayClaim(this.#ctx))
-          abort(this.#ctx, key, mine ? "this host may not claim now" : "elected elsewhere", now);
+          giveUpClaim(this.#ctx, key, mine ? "this host may not claim now" : "elected elsewhere", now);
         return;
       case "owned":
         if (this.#ctx.barred !== "") letGo(this.#ctx, key, this.#ctx.barred, now);
@@ -365,8 +365,8 @@ export class Ownership {
       case "releasing":
         if (this.#ctx.barred !== "" || !this.#ctx.view.linkUp(key.spec.group))
           letGo(this.#ctx, key, this.#ctx.barred || "link is down", now);
-        else if (mine && mayClaim(this.#ctx)) takeBack(this.#ctx, key, now);
-        else leave(this.#ctx, key, now);
+        else if (!mine) leave(this.#ctx, key, now);
+        else if (mayClaim(this.#ctx)) takeBack(this.#ctx, key, now);
         return;
     }
   }
@@ -414,7 +414,7 @@ export class Ownership {
           this.#ctx.out.claimed(key.holder, 2, key.spec.addresses);
         return;
       case "drop":
-        if (key.state === "releasing" && silentFor(key)) letGo(this.#ctx, key, `${key.successor} took over`, now);
+        if (key.state === "releasing" && silentFor(key)) letGo(this.#ctx, key, key.successor === null ? "silent for too long" : `${key.successor} took over`, now);
         return;
       case "nudge":
         nudge(this.#ctx, key, now);

@@ -3,7 +3,7 @@
  * until its second round. Purpose: when to leave, on what evidence to fall silent. Boundary: pure transitions of one key.
  */
 import type { Millis } from "../messages.js";
-import { beginClaim } from "./claiming.js";
+import { abort, beginClaim } from "./claiming.js";
 import {
   ANNOUNCE_ROUNDS_MS,
   announce,
@@ -137,6 +137,25 @@ export function fallSilent(ctx: Context, key: Key, reason: string, now: Millis):
   arm(ctx, key, "drop", now + ACCEPT_AFTER_SILENCE_MS);
 }
 
+/**
+ * The claim comes to nothing. One that was made anew after a lapse still accepts, as after a hand-over: clients send here until
+ * they have heard whoever is elected, who may be claiming just now.
+ */
+export function giveUpClaim(ctx: Context, key: Key, reason: string, now: Millis): void {
+  const { owner } = key.elected;
+  if (!key.lingers || owner === null || ctx.barred !== "" || !ctx.view.linkUp(key.spec.group)) {
+    abort(ctx, key, reason, now);
+    return;
+  }
+  key.successor = owner === ctx.view.self ? null : owner;
+  key.doubtful = true;
+  enter(ctx, key, "releasing", reason, now);
+  markYielded(ctx, key, key.spec.addresses);
+  key.silencedBy = key.successor;
+  tellGivenUp(ctx, key);
+  arm(ctx, key, "drop", now + ACCEPT_AFTER_SILENCE_MS);
+}
+
 function oweWord(ctx: Context, key: Key, now: Millis): void {
   key.owesWord = true;
   key.wordNo += 1;
@@ -184,7 +203,7 @@ export function takeBack(ctx: Context, key: Key, now: Millis): void {
   // Whose announcement was seen serves, whoever was elected since.
   const successor = key.evidenced.size > 0 ? key.silencedBy : key.successor;
   const live: boolean = isLive(ctx.view, successor);
-  if (key.evidenced.size > 0 && (!live || ctx.view.drifted(key.spec.group))) {
+  if (key.evidenced.size > 0 && successor !== null && (!live || ctx.view.drifted(key.spec.group))) {
     // It took over and is held dead now, or serves by another configuration, which must not be talked over: a claim like any
     // other, after its lease and the wire's word.
     letGo(ctx, key, `${successor} took over, and ${live ? "configurations differ" : "is held dead"}`, now);
@@ -192,7 +211,7 @@ export function takeBack(ctx: Context, key: Key, now: Millis): void {
     beginClaim(ctx, key, now);
     return;
   }
-  if (key.doubtful && ctx.view.missing()) {
+  if (key.doubtful && (successor === null || ctx.view.missing())) {
     claimAnew(ctx, key, now);
     return;
   }

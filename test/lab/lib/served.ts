@@ -79,13 +79,17 @@ class Flow {
       this.#waitingSince ??= atMs;
       return;
     }
+    const question = payload.slice(0, payload.indexOf(":"));
+    const askedMs = this.#open.get(question);
     // What was asked before the beginning is answered after it.
-    if (!this.#open.delete(payload.slice(0, payload.indexOf(":")))) return;
+    if (askedMs === undefined) return;
+    this.#open.delete(question);
     this.#waited(atMs);
     if (this.#server !== "" && from !== this.#server)
       this.#changeMs = Math.max(this.#changeMs ?? 0, atMs - (this.#waitingSince ?? atMs));
     this.#server = from;
-    this.#waitingSince = this.#open.size > 0 ? atMs : null;
+    // What was asked before, and has no answer, is lost: nobody waits for it any more.
+    this.#waitingSince = [...this.#open.values()].some((openMs) => openMs > askedMs) ? atMs : null;
   }
 
   #waited(untilMs: number): void {

@@ -163,9 +163,50 @@ describe("ownership: a lapse while somebody is missing", () => {
 
   it("says so to whoever is elected meanwhile, who may never have heard of it", () => {
     const { elect, take, state } = claimedAnew();
+    take("tell-claimed");
     elect("b", "a", 5150);
-    expect(state()).toBe("standby");
+    expect(state()).toBe("releasing");
     expect(take("tell-claimed")).toMatchObject([{ member: "b", round: 0, addresses: [V] }]);
+  });
+
+  it("goes on accepting then, silent, until the elected one's announcement was heard twice: it may be claiming still", () => {
+    const { machine, elect, take, state } = claimedAnew();
+    machine.flush();
+    elect("b", "a", 5150);
+    const kinds = machine.flush().map(({ kind }) => kind);
+    expect(kinds).not.toContain("drop");
+    expect(kinds).not.toContain("own");
+    machine.claimNoticed({ member: "b", round: 1, addresses: [V] }, 5250);
+    expect([state(), take("drop")]).toEqual(["releasing", []]);
+    machine.claimNoticed({ member: "b", round: 2, addresses: [V] }, 6250);
+    expect(state()).toBe("standby");
+    expect(take("drop")).toHaveLength(1);
+  });
+
+  it("but not for ever, and not where nobody is elected", () => {
+    const { machine, elect, take, state, fire } = claimedAnew();
+    machine.flush();
+    elect("b", "a", 5150);
+    fire("drop", take("arm"));
+    expect(state()).toBe("standby");
+    const other = claimedAnew();
+    other.machine.elect([[V, { owner: null, heir: null }]], 5150);
+    expect(other.state()).toBe("unowned");
+    expect(other.take("drop")).toHaveLength(1);
+  });
+
+  it("goes on accepting when it lapses once more, or is held dead by one after the other, and then asks anew", () => {
+    const { machine, take, state } = claimedAnew();
+    machine.flush();
+    machine.lapse(5110);
+    machine.setActive(false, 5110);
+    expect([state(), take("drop")]).toEqual(["releasing", []]);
+    machine.setActive(true, 5120);
+    expect(state()).toBe("claiming");
+    const kinds = machine.flush().map(({ kind }) => kind);
+    expect(kinds).toContain("ask");
+    expect(kinds).not.toContain("drop");
+    expect(kinds).not.toContain("own");
   });
 
   it("accepts no longer once the wire has named another", () => {
