@@ -35,6 +35,7 @@
         "src/addon/addon.cc",
         "src/addon/aead.cc",
         "src/addon/convert.cc",
+        "src/addon/lease_keeper.cc",
         "src/addon/loop.cc"
       ],
       "include_dirs": ["src", "<!@(node -p \"require('node-addon-api').include_dir\")"],

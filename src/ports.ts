@@ -3,6 +3,7 @@
  * in tests. Boundary: no behaviour, no node:* types.
  */
 import type { ExplainedHost } from "./domain/group/explain.js";
+import type { Renewal } from "./domain/group/types.js";
 import type { Endpoint, FactsEnvelope, MemberState, Message, Millis, PushPull } from "./domain/messages.js";
 
 // ---------------------------------------------------------------- clock
@@ -181,8 +182,13 @@ export interface Responder {
   announce(request: AnnounceRequest): void;
   /** Takes effect at once; what is being announced goes on at the new pace. */
   setAnnounce(pace: AnnouncePace): void;
-  /** No frame leaves after this CLOCK_BOOTTIME instant. -Infinity (or 0): silence at once. */
-  lease(until: Millis): void;
+  /**
+   * No frame leaves after this CLOCK_BOOTTIME instant. -Infinity (or 0): silence at once. With `renewal` it is extended on the event
+   * loop, without a call, as that says: a loop that stands still extends nothing.
+   */
+  lease(until: Millis, renewal?: Renewal | null): void;
+  /** How far it reaches by now. */
+  leaseUntil(): Millis;
   /** Asks the wire who has these addresses; answers by our own MACs are left out. Three questions an address (of many two), spaced. */
   ask(request: AskRequest): Promise<readonly AskAnswer[]>;
   stats(): ResponderStats;

@@ -37,7 +37,9 @@ interface RawEngine {
   announce(iface: string, addresses: readonly string[], roundsMs: readonly number[]): void;
   setAnnounceRate(framesPerSecond: number): void;
   setRefresh(macMs: number, vipMs: number): void;
-  lease(until: number): void;
+  /** All but the first together: it is extended by `byMs` each `everyMs` on the event loop until `endsAt`. */
+  lease(until: number, byMs?: number, everyMs?: number, endsAt?: number): void;
+  leaseUntil(): number;
   /** `once`: one question an address instead of two or three. `source`: who asks. */
   ask(iface: string, addresses: readonly string[], timeoutMs: number, once?: boolean, source?: string): number;
   hold(addresses: readonly string[]): number;

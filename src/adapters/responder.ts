@@ -3,6 +3,7 @@
  * known in C++ only. Boundary: no decision about ownership here. It never answers by itself: without a lease that lives
  * the native thread is silent.
  */
+import type { Renewal } from "../domain/group/types.js";
 import type {
   AnnouncePace,
   AnnounceRequest,
@@ -76,8 +77,13 @@ export class NativeResponder implements Responder {
     this.#engine.raw.setRefresh(pace.refreshMacMs, pace.refreshVipMs);
   }
 
-  lease(until: number): void {
-    this.#engine.raw.lease(until);
+  lease(until: number, renewal: Renewal | null = null): void {
+    if (renewal === null) this.#engine.raw.lease(until);
+    else this.#engine.raw.lease(until, renewal.byMs, renewal.everyMs, renewal.endsAt);
+  }
+
+  leaseUntil(): number {
+    return this.#engine.raw.leaseUntil();
   }
 
   /** Resolves after `timeoutMs`, or later where the pacing of many addresses wants it. Rejects `ENODEV: …` for a missing interface. */

@@ -182,6 +182,7 @@ export class Daemon {
         packetBudget: transportPacketBudget({ keys, label: config.gossip.label }),
         initial: this.#memory.recall(),
         observe: this.#options.observe,
+        renews: !this.#options.observe,
       },
     );
   }
@@ -340,6 +341,7 @@ export class Daemon {
   }
 
   #snapshot(): StatusSnapshot {
+    this.#engine.lookAtLease();
     const { config, settings, bind } = this.#configuration;
     const alarms = this.#engine.group.alarms();
     if (this.#strictArp.alarm !== null) alarms.push(this.#strictArp.alarm);

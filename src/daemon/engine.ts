@@ -99,12 +99,18 @@ export class Engine {
     return this.#lastTurnAt;
   }
 
+  /** It is extended between turns. To be called before the group is asked how it stands. */
+  lookAtLease(): void {
+    this.group.renewed(this.#parts.responder.leaseUntil());
+  }
+
   /** `notBefore`: a timer that fires a fraction of a millisecond early is handled as due, not armed once more. */
   turn(input: GroupInput, notBefore: Millis = 0): void {
     if (this.#stopped) return;
     const now = Math.max(this.#parts.clock.now(), notBefore);
     this.#lastTurnAt = now;
     this.#together(() => {
+      this.lookAtLease();
       for (const output of this.group.handle(input, now)) this.#perform(output);
     });
   }
@@ -164,7 +170,7 @@ export class Engine {
         this.#streamPing(output);
         return;
       case "lease":
-        responder.lease(output.until);
+        responder.lease(output.until, output.renewal);
         return;
       case "own":
         responder.own(output.intents.map((intent) => ({ ...intent, mac: null })));

@@ -18,6 +18,7 @@ export function silenced(responder: Responder): Responder {
     announce: () => {},
     setAnnounce: () => {},
     lease: () => {},
+    leaseUntil: () => Number.NEGATIVE_INFINITY,
     ask: () => Promise.resolve([]),
     stats: () => responder.stats(),
     stop: () => responder.stop(),

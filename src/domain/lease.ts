@@ -16,11 +16,14 @@ export type LeasePhase =
 
 export interface LeaseTerms {
   readonly leaseMs: number;
+  /** Turns that are closer to each other than this (nearly) do not extend it. */
   readonly extensionMs: number;
   /** Every peer failed to answer within this: go on alone. */
   readonly catchUpMs: number;
 }
 
+/** Between nanoseconds and fractions of a millisecond. */
+const ROUNDING_MS = 0.001;
 /** So many lapses within the window, and this host makes itself ineligible for the window (law 2, last sentence). */
 export const LAPSES_MAX = 3;
 const LAPSES_WINDOW_MS_MAX = 60_000;
@@ -90,17 +93,18 @@ export class Lease {
     return true;
   }
 
-  /** Queued input has been handled: catch up with the group now. */
-  catchUp(now: Millis): void {
+  /** Queued input has been handled: catch up with the group now. Returns when that is overdue. */
+  catchUp(now: Millis): Millis {
     const spentMs = Math.min(this.#catchUpSpentMs, this.#terms.catchUpMs * CATCH_UP_SPENT_MAX);
     this.#catchUpSpentMs = 0;
     this.#phase = "catching-up";
     this.#catchUpSince = now - spentMs;
+    return this.#catchUpSince + this.#terms.catchUpMs;
   }
 
   /** True once the catching-up took longer than peers are given. */
   catchUpOverdue(now: Millis): boolean {
-    return this.#phase === "catching-up" && now - this.#catchUpSince >= this.#terms.catchUpMs;
+    return this.#phase === "catching-up" && now >= this.#catchUpSince + this.#terms.catchUpMs;
   }
 
   /**
@@ -112,6 +116,13 @@ export class Lease {
     this.#accused = false;
     this.#phase = "held";
     this.#extendNow(now);
+  }
+
+  /** The driver extended it between turns, by the same length, and until then. An instant of the past, or of a former lease, does nothing. */
+  renewed(until: Millis): void {
+    if (this.#phase !== "held" || until <= this.#until + ROUNDING_MS) return;
+    this.#until = until;
+    this.#extendedAt = until - this.#terms.leaseMs;
   }
 
   /** A healthy turn: extends if an extension is due. True if the deadline moved. */
@@ -128,7 +139,12 @@ export class Lease {
 
   /** The latest instant for the next extension. Silent: now. */
   get dueAt(): Millis {
-    return this.#phase === "held" ? this.#extendedAt + 1.5 * this.#terms.extensionMs : Number.NEGATIVE_INFINITY;
+    return this.#phase === "held" ? this.#extendedAt + this.renewal.everyMs : Number.NEGATIVE_INFINITY;
+  }
+
+  /** How a driver may extend it between turns. */
+  get renewal(): { readonly byMs: Millis; readonly everyMs: Millis } {
+    return { byMs: this.#terms.leaseMs, everyMs: 1.5 * this.#terms.extensionMs };
   }
 
   /** Why this host should make itself ineligible, or "". */

@@ -4,7 +4,7 @@
  * and when the whole machine is paused. Boundary: one life of a daemon; a restart is another Host at the same address.
  */
 import type { Group } from "../../src/domain/group/group.js";
-import type { GroupInput, GroupOutput, GroupSettings, GroupTimer } from "../../src/domain/group/types.js";
+import type { GroupInput, GroupOutput, GroupSettings, GroupTimer, Renewal } from "../../src/domain/group/types.js";
 import type { Endpoint, Message, PushPull } from "../../src/domain/messages.js";
 import { formatEndpoint } from "../../src/domain/messages.js";
 import { Native } from "./native.js";
@@ -65,8 +65,11 @@ export class Host {
   /** When it last woke from a gap that was shorter than its lease. */
   goesOnAt = Number.NEGATIVE_INFINITY;
   exchangedAt = Number.NEGATIVE_INFINITY;
-  /** The lease that the group gave last, in the host's own time. */
+  /** The lease that the group gave last, or to which it was extended since, in the host's own time. */
   leaseUntil = Number.NEGATIVE_INFINITY;
+  #renewal: Renewal | null = null;
+  /** Which word of the group the extension goes by: a newer one voids what is under way. */
+  #renewals = 0;
   /** For the cost table. */
   sent = { datagrams: 0, bytes: 0 };
   #queue: GroupInput[] = [];
@@ -270,6 +273,7 @@ export class Host {
     if (input.kind === "exchanged" || input.kind === "exchange-failed") this.exchangedAt = this.#world.now;
     this.#turnedAt = this.clock();
     this.#turnAt = this.#world.now;
+    this.group.renewed(this.leaseUntil);
     for (const output of this.group.handle(input, this.clock())) this.#perform(output);
     this.#world.turned(this);
   }
@@ -294,6 +298,32 @@ export class Host {
     });
   }
 
+  #lease({ until, renewal }: Extract<GroupOutput, { kind: "lease" }>): void {
+    this.leaseUntil = until;
+    this.native.lease(until);
+    this.#renewal = renewal;
+    this.#renewals += 1;
+    if (renewal !== null) this.#renewIn(renewal.everyMs, this.#renewals);
+  }
+
+  /** As the addon does on the event loop, without a turn (native/src/addon/lease_keeper.cc). */
+  #renewIn(ms: number, round: number): void {
+    const lateMs = this.slowMs > 0 ? this.#world.random() * this.slowMs : 0;
+    this.later(ms + lateMs, () => {
+      if (round !== this.#renewals) return;
+      if (this.turning) this.#renew();
+      else this.#world.agenda.at(this.wakesAt, () => this.#renewIn(0, round));
+    });
+  }
+
+  #renew(): void {
+    const now = this.clock();
+    if (this.#renewal === null || now >= this.#renewal.endsAt || now >= this.leaseUntil) return;
+    this.leaseUntil = now + this.#renewal.byMs;
+    this.native.lease(this.leaseUntil);
+    this.#renewIn(this.#renewal.everyMs, this.#renewals);
+  }
+
   #perform(output: GroupOutput): void {
     const world = this.#world;
     switch (output.kind) {
@@ -310,8 +340,7 @@ export class Host {
         world.streamPing(this, output);
         return;
       case "lease":
-        this.leaseUntil = output.until;
-        this.native.lease(output.until);
+        this.#lease(output);
         return;
       case "own":
         this.native.own(output.intents);

@@ -62,8 +62,8 @@ export const PLANTS: Readonly<Record<string, Plant>> = {
       },
       {
         file: "src/domain/group/deeds.ts",
-        from: "if (until === this.#leaseSent) return;",
-        to: "if (until === this.#leaseSent || until < 0) return;",
+        from: "if (until === this.#leaseSent && renews === this.#renewsSent) return;",
+        to: "if (until < 0 || (until === this.#leaseSent && renews === this.#renewsSent)) return;",
       },
     ],
   },

@@ -206,6 +206,7 @@ export class World {
       random: seeded(Math.floor(this.random() * 2 ** 32)),
       measure,
       packetBudget: PACKET_BUDGET,
+      renews: true,
       ...(initial === undefined ? {} : { initial }),
     };
     return new Group(options, host.clock());

@@ -4,6 +4,7 @@
 // the clean-up hook joins them before the environment goes, at whatever stage that happens.
 #include "addon/aead.h"
 #include "addon/convert.h"
+#include "addon/lease_keeper.h"
 #include "addon/loop.h"
 #include "os/address_holder.h"
 #include "os/neighbours.h"
@@ -23,7 +24,8 @@ class Engine : public Napi::ObjectWrap<Engine> {
                         InstanceMethod<&Engine::announce>("announce"),
                         InstanceMethod<&Engine::set_announce_rate>("setAnnounceRate"),
                         InstanceMethod<&Engine::set_refresh>("setRefresh"),
-                        InstanceMethod<&Engine::lease>("lease"), InstanceMethod<&Engine::ask>("ask"),
+                        InstanceMethod<&Engine::lease>("lease"), InstanceMethod<&Engine::lease_until>("leaseUntil"),
+                        InstanceMethod<&Engine::ask>("ask"),
                         InstanceMethod<&Engine::hold>("hold"), InstanceMethod<&Engine::drop>("drop"),
                         InstanceMethod<&Engine::sweep>("sweep"), InstanceMethod<&Engine::stats>("stats"),
                         InstanceMethod<&Engine::set_referenced>("setReferenced"), InstanceMethod<&Engine::stop>("stop")});
@@ -100,6 +102,7 @@ class Engine : public Napi::ObjectWrap<Engine> {
   void shut() {
     if (!open_) return;
     open_ = false;
+    keeper_.stop();
     lease_.extend(0);
     responder_.stop();
     holder_.stop();
@@ -181,9 +184,23 @@ class Engine : public Napi::ObjectWrap<Engine> {
     accepted(info, responder_.set_refresh(mac_ns, to_ns(info[1].As<Napi::Number>().DoubleValue())));
   }
 
+  /** lease(until, byMs?, everyMs?, endsAt?) */
   void lease(const Napi::CallbackInfo& info) {
     if (!open_) return;
-    if (!lease_.extend(to_ns(info[0].As<Napi::Number>().DoubleValue()))) return;
+    const auto at = [&info](size_t i) { return to_ns(info[i].As<Napi::Number>().DoubleValue()); };
+    if (info.Length() < 4) keeper_.pause();
+    else if (const int error = keeper_.keep(info.Env(), {at(1), at(2), at(3)})) {
+      throw Napi::Error::New(info.Env(), errno_name(error) + ": cannot keep the lease");
+    }
+    if (lease_.extend(at(0))) wake();
+  }
+
+  Napi::Value lease_until(const Napi::CallbackInfo& info) {
+    return Napi::Number::New(info.Env(), static_cast<double>(lease_.until_ns()) / 1e6);
+  }
+
+  /** Threads wait for a lease that lives. */
+  void wake() {
     responder_.wake();
     holder_.wake();
   }
@@ -257,6 +274,7 @@ class Engine : public Napi::ObjectWrap<Engine> {
   Outbox outbox_;
   Responder responder_;
   AddressHolder holder_;
+  LeaseKeeper keeper_{lease_, [this] { wake(); }};
   Napi::ThreadSafeFunction ready_;
   napi_env env_ = nullptr;
   uint32_t last_id_ = 0;

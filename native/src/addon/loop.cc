@@ -26,6 +26,8 @@ void LoopWatch::start(Napi::Env env, int fd, LoopWatch*& owners, std::function<v
 
 void LoopWatch::want(int events) { uv_poll_start(&poll_, events, ready); }
 
+void LoopWatch::unref() { uv_unref(reinterpret_cast<uv_handle_t*>(&poll_)); }
+
 void LoopWatch::close() {
   if (closing_) return;
   closing_ = true;

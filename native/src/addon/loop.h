@@ -16,6 +16,8 @@ class LoopWatch {
   static void start(Napi::Env env, int fd, LoopWatch*& owners, std::function<void(int)> on_ready);
   /** UV_READABLE, perhaps with UV_WRITABLE. */
   void want(int events);
+  /** It alone does not keep the process from ending. */
+  void unref();
   /** The descriptor may be closed after it. */
   void close();
 

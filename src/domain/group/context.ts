@@ -158,6 +158,11 @@ export class GroupContext {
 
   // ------------------------------------------------------------ this host's fitness
 
+  /** The lease may be extended without a turn. One that hangs on answers may not. */
+  renews(): boolean {
+    return this.options.renews === true && this.quorum.terms === null;
+  }
+
   barred(): string {
     return this.forbidden() || this.lease.unsteady(this.now);
   }

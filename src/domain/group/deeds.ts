@@ -8,6 +8,8 @@ import type { At, KeySpec, OwnershipOutput } from "../ownership/types.js";
 import type { ClaimSpread } from "./claim-news.js";
 import type { GroupContext } from "./context.js";
 
+/** Without a turn the driver extends the lease for so long: a control plane that turns no more is not healthy (law 2). */
+const RENEWED_MS_MAX = 2000;
 /** So many addresses fit into one datagram. */
 const CLAIMED_MAX = 60;
 
@@ -15,6 +17,7 @@ export class Deeds {
   readonly #ctx: GroupContext;
   readonly #claims: ClaimSpread;
   #leaseSent: Millis = Number.NaN;
+  #renewsSent = false;
   #ackPayload = { factsVersion: -1, viewDigest: -1 };
   /** As it was configured when the responder was told to watch it. */
   readonly #watched = new Map<Key, KeySpec>();
@@ -60,9 +63,13 @@ export class Deeds {
     const { quorum, readiness, lease, swim } = this.#ctx;
     const quorumUntil = quorum.held ? quorum.until(swim.quorumAt) : Number.NEGATIVE_INFINITY;
     const until = readiness.ready ? Math.min(lease.until, quorumUntil) : Number.NEGATIVE_INFINITY;
-    if (until === this.#leaseSent) return;
+    const { now } = this.#ctx;
+    const renews = this.#ctx.renews() && until > now;
+    if (until === this.#leaseSent && renews === this.#renewsSent) return;
     this.#leaseSent = until;
-    this.#ctx.outputAfterSilence({ kind: "lease", until });
+    this.#renewsSent = renews;
+    const renewal = renews ? { ...lease.renewal, endsAt: now + RENEWED_MS_MAX } : null;
+    this.#ctx.outputAfterSilence({ kind: "lease", until, renewal });
   }
 
   #sendAckPayload(): void {

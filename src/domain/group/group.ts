@@ -22,7 +22,8 @@ import { healthOfGroup, linksReason } from "./own-facts.js";
 import { ALONE } from "./readiness.js";
 import type { GroupInput, GroupOptions, GroupOutput, GroupTimer } from "./types.js";
 
-/** How long other turns may put off the regular look at lease, disputes and lapses. */
+/** The regular look at disputes and lapses is part of another turn after so long, and a turn of its own where none comes. */
+const LOOK_MS = 500;
 const LOOK_MS_MAX = 800;
 
 export class Group {
@@ -31,7 +32,6 @@ export class Group {
   readonly #life: Life;
   readonly #hearing: Hearing;
   #lookedAt: Millis = Number.NEGATIVE_INFINITY;
-  #healthy = true;
 
   constructor(options: GroupOptions, now: Millis) {
     this.#ctx = new GroupContext(options, now);
@@ -51,8 +51,9 @@ export class Group {
     this.#ctx.now = now;
     if (lease.lapsed(now)) this.#life.thaw();
     this.#dispatch(input, now);
+    if (now >= this.#lookedAt + LOOK_MS) this.#look(now);
     // Every turn is a sign of the control plane's health: the timer is for hosts that hear nothing.
-    if (this.#healthy) lease.extend(now);
+    lease.extend(now);
     this.#life.judgeQuorum();
     this.#conclusions.settle();
     return this.#ctx.takeOutputs();
@@ -64,9 +65,18 @@ export class Group {
    */
   dueAt(timer: GroupTimer, at: Millis): Millis {
     if (timer.kind === "swim") return this.#ctx.swim.dueAt(timer.timer, at);
-    // Extended by other turns; what else hangs on this timer may wait a little.
-    if (timer.kind === "lease") return Math.max(at, Math.min(this.#ctx.lease.dueAt, this.#lookedAt + LOOK_MS_MAX));
+    // Extended by other turns, or by the driver; what else hangs on this timer may wait a little.
+    if (timer.kind === "lease") {
+      const { lease } = this.#ctx;
+      const dueAt = this.#ctx.renews() && lease.phase === "held" ? Number.POSITIVE_INFINITY : lease.dueAt;
+      return Math.max(at, Math.min(dueAt, this.#lookedAt + LOOK_MS_MAX));
+    }
     return at;
+  }
+
+  /** The driver has extended the lease since the last turn, until then. To be told before the next one. */
+  renewed(until: Millis): void {
+    this.#ctx.lease.renewed(until);
   }
 
   // ------------------------------------------------------------ reading
@@ -216,7 +226,6 @@ export class Group {
       case "link":
       case "health":
       case "path":
-      case "gossip-health":
       case "reconfigure":
         this.#hostChanged(input);
         return;
@@ -229,14 +238,8 @@ export class Group {
     }
   }
 
-  #hostChanged(
-    input: Extract<GroupInput, { kind: "link" | "health" | "path" | "gossip-health" | "reconfigure" }>,
-  ): void {
+  #hostChanged(input: Extract<GroupInput, { kind: "link" | "health" | "path" | "reconfigure" }>): void {
     const { links, health, quorum } = this.#ctx;
-    if (input.kind === "gossip-health") {
-      this.#healthy = input.healthy;
-      return;
-    }
     this.#ctx.dirty = true;
     if (input.kind === "link") links.set(input.link.name, input.link);
     else if (input.kind === "health") health.set(input.group, input.health);
@@ -286,6 +289,10 @@ export class Group {
         return;
       case "lease":
         this.#look(now);
+        this.#ctx.arm({ kind: "lease" }, this.#ctx.lease.nextLookAt(now));
+        return;
+      case "catch-up":
+        this.#life.lookAtCatchUp();
         return;
       case "alone":
         if (!readiness.ready) this.#life.becomeReady(ALONE);
@@ -308,9 +315,7 @@ export class Group {
 
   /** What depends on the time alone. */
   #look(now: Millis): void {
-    const { lease } = this.#ctx;
     this.#lookedAt = now;
-    this.#ctx.arm({ kind: "lease" }, lease.nextLookAt(now));
     this.#life.lookAtCatchUp();
     this.#hearing.expireDisputes();
     this.#ctx.lookAtBarred();

@@ -60,6 +60,8 @@ export interface GroupOptions {
   readonly packetBudget: number;
   /** Only watch: never own anything, and say so to all. */
   readonly observe?: boolean;
+  /** The driver extends the lease between turns, as a `lease` output allows, and tells `renewed`. Else turns come for that alone. */
+  readonly renews?: boolean;
   /** What an earlier run of this host was told and must not forget. */
   readonly initial?: { readonly draining?: boolean; readonly orders?: Orders };
 }
@@ -77,6 +79,8 @@ export type GroupTimer =
   | { readonly kind: "swim"; readonly timer: SwimTimer }
   | { readonly kind: "key"; readonly timer: KeyTimer }
   | { readonly kind: "lease" }
+  /** Peers have had their time to answer after a gap. */
+  | { readonly kind: "catch-up" }
   | { readonly kind: "alone" }
   | { readonly kind: "rest" }
   | { readonly kind: "settle" }
@@ -96,8 +100,6 @@ export type GroupInput =
   | { readonly kind: "held"; readonly addresses: readonly string[] }
   | { readonly kind: "hold-failed"; readonly addresses: readonly string[]; readonly error: string }
   | { readonly kind: "reconfigure"; readonly settings: GroupSettings }
-  /** The gossip's sockets work (or not: the lease is not extended then). */
-  | { readonly kind: "gossip-health"; readonly healthy: boolean }
   /** Give everything away and take nothing (true), or take part again, at once (false). */
   | { readonly kind: "drain"; readonly on: boolean }
   /** What the checks of a group say together. */
@@ -110,11 +112,21 @@ export type GroupInput =
   | { readonly kind: "stop" }
   | { readonly kind: "leave" };
 
+/**
+ * Between turns the driver may extend a lease that lives: each `everyMs`, while its event loop runs, to `byMs` from then, and not at
+ * or after `endsAt` without another word.
+ */
+export interface Renewal {
+  readonly byMs: Millis;
+  readonly everyMs: Millis;
+  readonly endsAt: Millis;
+}
+
 export type GroupOutput =
   | Extract<SwimOutput, { kind: "send" | "exchange" | "stream-ping" }>
   | Exclude<OwnershipOutput, { kind: "exchange-with" | "tell-claimed" | "arm" }>
   | { readonly kind: "arm"; readonly timer: GroupTimer; readonly at: Millis }
-  | { readonly kind: "lease"; readonly until: Millis }
+  | { readonly kind: "lease"; readonly until: Millis; readonly renewal: Renewal | null }
   /** Watch these addresses, too, for others' claims (and join their groups): keys that this host is heir to, or claims. No longer: unwatch. */
   | { readonly kind: "watch" | "unwatch"; readonly at: readonly At[] }
   /** Handle what is queued, then answer `queue-drained`. */

@@ -414,7 +414,8 @@ export class Ownership {
           this.#ctx.out.claimed(key.holder, 2, key.spec.addresses);
         return;
       case "drop":
-        if (key.state === "releasing" && silentFor(key)) letGo(this.#ctx, key, key.successor === null ? "silent for too long" : `${key.successor} took over`, now);
+        if (key.state === "releasing" && silentFor(key))
+          letGo(this.#ctx, key, key.successor === null ? "silent for too long" : `${key.successor} took over`, now);
         return;
       case "nudge":
         nudge(this.#ctx, key, now);
