@@ -93,13 +93,12 @@ export class Lease {
     return true;
   }
 
-  /** Queued input has been handled: catch up with the group now. Returns when that is overdue. */
-  catchUp(now: Millis): Millis {
+  /** Queued input has been handled: catch up with the group now. */
+  catchUp(now: Millis): void {
     const spentMs = Math.min(this.#catchUpSpentMs, this.#terms.catchUpMs * CATCH_UP_SPENT_MAX);
     this.#catchUpSpentMs = 0;
     this.#phase = "catching-up";
     this.#catchUpSince = now - spentMs;
-    return this.#catchUpSince + this.#terms.catchUpMs;
   }
 
   /** True once the catching-up took longer than peers are given. */

@@ -39,6 +39,14 @@ const stages: readonly (readonly [string, string])[] = [
     "await r.start(() => {}); await r.stop(); r.lease(1); try { r.own([]); process.exit(1); } catch {}",
   ],
   [
+    "left with a lease that is extended on the loop",
+    "r.lease(bootTimeMs() + 50, { byMs: 50, everyMs: 10, endsAt: bootTimeMs() + 1e6 }); setTimeout(() => {}, 40);",
+  ],
+  [
+    "stopped with such a lease",
+    "await r.start(() => {}); r.lease(bootTimeMs() + 50, { byMs: 50, everyMs: 1, endsAt: bootTimeMs() + 1e6 }); await new Promise((go) => setTimeout(go, 20)); await r.stop(); if (r.leaseUntil() > 0) process.exit(1);",
+  ],
+  [
     "exited with a socket and an alarm",
     "newDatagrams(() => {}).bind('127.0.0.1', 0); newAlarm(() => {}).set(bootTimeMs() + 1e6); process.exit(0);",
   ],
@@ -77,7 +85,7 @@ describe("the addon's life cycle", () => {
     const worker = `
       import { Worker } from "node:worker_threads";
       const load = "const load=require('node-gyp-build');const a=load('./native');";
-      const live = load + "const e=new a.Engine(()=>{}, {});e.start();e.sweep();";
+      const live = load + "const e=new a.Engine(()=>{}, {});e.start();e.sweep();e.lease(a.now()+99,99,1,a.now()+1e6);";
       const loop = "const d=new a.Datagrams(()=>{});d.bind('127.0.0.1',0);const t=new a.Alarm(()=>{t.set(a.now()+1)});t.set(0);";
       const ended = new Worker(live, { eval: true, execArgv: [] });
       await new Promise((done) => ended.once("exit", done));

@@ -13,7 +13,6 @@ import { AS_THE_UNIT, type RawConfig } from "../lab/lib/host.js";
 import { Lab } from "../lab/lib/lab.js";
 
 const CUTTER = fileURLToPath(new URL("cut-cable.py", import.meta.url));
-/** systemd/vipd.service: CPUSchedulingPolicy and -Priority. */
 
 export interface Flags {
   number(name: string, fallback: number): number;

@@ -32,6 +32,9 @@ export class Group {
   readonly #life: Life;
   readonly #hearing: Hearing;
   #lookedAt: Millis = Number.NEGATIVE_INFINITY;
+  /** Of the regular look: a timer of another round no longer counts. */
+  #round = 0;
+  #silent = true;
 
   constructor(options: GroupOptions, now: Millis) {
     this.#ctx = new GroupContext(options, now);
@@ -55,6 +58,10 @@ export class Group {
     // Every turn is a sign of the control plane's health: the timer is for hosts that hear nothing.
     lease.extend(now);
     this.#life.judgeQuorum();
+    const silent = lease.phase !== "held";
+    // Turns come often again: how the catching-up goes depends on the time.
+    if (silent && !this.#silent) this.#armLook(now);
+    this.#silent = silent;
     this.#conclusions.settle();
     return this.#ctx.takeOutputs();
   }
@@ -67,6 +74,7 @@ export class Group {
     if (timer.kind === "swim") return this.#ctx.swim.dueAt(timer.timer, at);
     // Extended by other turns, or by the driver; what else hangs on this timer may wait a little.
     if (timer.kind === "lease") {
+      if (timer.round !== this.#round) return Number.POSITIVE_INFINITY;
       const { lease } = this.#ctx;
       const dueAt = this.#ctx.renews() && lease.phase === "held" ? Number.POSITIVE_INFINITY : lease.dueAt;
       return Math.max(at, Math.min(dueAt, this.#lookedAt + LOOK_MS_MAX));
@@ -188,7 +196,7 @@ export class Group {
     switch (input.kind) {
       case "start":
         this.#ctx.feedSwim({ kind: "start" });
-        this.#ctx.arm({ kind: "lease" }, now + options.profile.leaseExtensionMs);
+        this.#armLook(now);
         this.#ctx.arm({ kind: "alone" }, now + options.aloneAfterMs);
         this.#conclusions.armHeld();
         return;
@@ -288,11 +296,9 @@ export class Group {
         ownership.timer(timer.timer, now);
         return;
       case "lease":
+        if (timer.round !== this.#round) return;
         this.#look(now);
-        this.#ctx.arm({ kind: "lease" }, this.#ctx.lease.nextLookAt(now));
-        return;
-      case "catch-up":
-        this.#life.lookAtCatchUp();
+        this.#armLook(now);
         return;
       case "alone":
         if (!readiness.ready) this.#life.becomeReady(ALONE);
@@ -311,6 +317,11 @@ export class Group {
         sync.fetch(swim.member(timer.member), timer.tries, now);
         return;
     }
+  }
+
+  #armLook(now: Millis): void {
+    this.#round += 1;
+    this.#ctx.arm({ kind: "lease", round: this.#round }, this.#ctx.lease.nextLookAt(now));
   }
 
   /** What depends on the time alone. */

@@ -88,7 +88,7 @@ export class Life {
 
   #beginCatchUp(): void {
     const { lease, ownership, swim, now } = this.#ctx;
-    this.#ctx.arm({ kind: "catch-up" }, lease.catchUp(now));
+    lease.catchUp(now);
     ownership.setActive(false, now);
     const peers = this.#catchUp.begin(swim.members());
     for (const peer of peers) this.#ctx.output({ kind: "exchange", with: peer, join: true });

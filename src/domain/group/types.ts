@@ -78,9 +78,7 @@ export interface LinkFacts {
 export type GroupTimer =
   | { readonly kind: "swim"; readonly timer: SwimTimer }
   | { readonly kind: "key"; readonly timer: KeyTimer }
-  | { readonly kind: "lease" }
-  /** Peers have had their time to answer after a gap. */
-  | { readonly kind: "catch-up" }
+  | { readonly kind: "lease"; readonly round: number }
   | { readonly kind: "alone" }
   | { readonly kind: "rest" }
   | { readonly kind: "settle" }

@@ -22,6 +22,21 @@ describe("the lease (law 2)", () => {
     expect(lease.until).toBe(1550);
   });
 
+  it("goes on from where the driver extended it to between turns", () => {
+    const lease = held(1000);
+    lease.renewed(1600);
+    expect(lease.until).toBe(1600);
+    expect(lease.dueAt).toBe(1300);
+    expect(lease.lapsed(1599)).toBe(false);
+    // Not before an extension since that one.
+    expect(lease.extend(1200)).toBe(false);
+    lease.renewed(1500);
+    expect(lease.until).toBe(1600);
+    expect(lease.lapsed(1600)).toBe(true);
+    lease.renewed(2000);
+    expect(lease.until).toBe(Number.NEGATIVE_INFINITY);
+  });
+
   it("lapses once when the loop was stalled for longer than it, and is silent until the group was heard", () => {
     const lease = held(0);
     expect(lease.lapsed(449)).toBe(false);
