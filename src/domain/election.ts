@@ -30,7 +30,7 @@ export class GroupElection {
   readonly #scores: ScoreTable;
   /** Null: not elected yet. */
   readonly #elected: (Elected | null)[];
-  #signature = "";
+  #ballot: Ballot | null = null;
 
   constructor(keys: readonly string[]) {
     this.#keys = keys;
@@ -49,13 +49,9 @@ export class GroupElection {
     holders: ReadonlyMap<string, string> | null = null,
   ): Map<string, Elected> {
     const changed = new Map<string, Elected>();
-    const signature = JSON.stringify([
-      candidates.map((c) => [c.name, c.weight, c.behind, c.preference, ...(c.refused ?? [])]),
-      [...incumbents],
-      holders === null ? null : [...holders],
-    ]);
-    if (signature === this.#signature) return changed;
-    this.#signature = signature;
+    const ballot = { candidates, incumbents, holders };
+    if (this.#ballot !== null && sameBallot(ballot, this.#ballot)) return changed;
+    this.#ballot = ballot;
     this.#scores.retain(new Set(candidates.map((c) => c.name)));
     const columns = candidates.map((c) => this.#scores.column(c.name));
     const even = holders === null ? null : this.#spread(candidates, columns, { incumbents, holders });
@@ -130,6 +126,31 @@ export class GroupElection {
   entries(): IterableIterator<[string, Elected]> {
     return this.#keys.map((key, row): [string, Elected] => [key, this.#elected[row] ?? NOBODY]).values();
   }
+}
+
+interface Ballot {
+  readonly candidates: readonly Candidate[];
+  readonly incumbents: ReadonlyMap<string, string>;
+  readonly holders: ReadonlyMap<string, string> | null;
+}
+
+function sameBallot(a: Ballot, b: Ballot): boolean {
+  return (
+    a.candidates.length === b.candidates.length &&
+    a.candidates.every((candidate, i) => sameCandidate(candidate, b.candidates[i]!)) &&
+    sameMap(a.incumbents, b.incumbents) &&
+    (a.holders === null || b.holders === null ? a.holders === b.holders : sameMap(a.holders, b.holders))
+  );
+}
+
+function sameCandidate(a: Candidate, b: Candidate): boolean {
+  const alike = a.name === b.name && a.weight === b.weight && a.behind === b.behind && a.preference === b.preference;
+  if (!alike || a.refused === undefined || b.refused === undefined) return alike && a.refused === b.refused;
+  return a.refused.size === b.refused.size && [...a.refused].every((key) => b.refused?.has(key));
+}
+
+function sameMap(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): boolean {
+  return a.size === b.size && [...a].every(([key, value]) => b.get(key) === value);
 }
 
 /** A candidate with its score for one key, weighted. */

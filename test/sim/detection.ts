@@ -13,8 +13,9 @@ export interface Detection {
 
 const REST_MS = 10_000;
 
-export function measureDetection(of: { seed: number; hosts: number; crashes: number }): Detection {
-  const world = new World({ seed: of.seed, settings: settingsOf({ addresses: 10 }) });
+export function measureDetection(of: { seed: number; hosts: number; crashes: number; addresses: number }): Detection {
+  const settings = settingsOf({ addresses: of.addresses });
+  const world = new World({ seed: of.seed, settings: of.addresses > 0 ? settings : { ...settings, groups: [] } });
   if (of.hosts <= 10) holdSafety(world);
   const address = (index: number) => ({ host: `10.0.${index >> 8}.${index & 255}`, port: PORT });
   const seeds = [1, 2, 3].map(address);

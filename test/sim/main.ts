@@ -8,7 +8,7 @@ import { PLANTS, plantAndPlay } from "./planted.js";
 import { play } from "./story.js";
 
 const USAGE = `usage: npm run sim [-- --seed=1 --seeds=1 --hosts=5 --minutes=2 --only=MISFORTUNE,… --quorum --wide --keep-going]
-       npm run sim -- --table=3,10,100
+       npm run sim -- --table=3,10,100 [--addresses=10]
        npm run sim -- --planted=NAME|all [--seed=1 --seeds=1000]
   --seeds       so many stories, from --seed on; stops at the first that breaks a law
   --minutes     of simulated time, each
@@ -17,6 +17,7 @@ const USAGE = `usage: npm run sim [-- --seed=1 --seeds=1 --hosts=5 --minutes=2 -
   --wide        operators' commands, checks, an even spread and foreign members as well
   --keep-going  plays all of them, and says at the end how many broke a law
   --table       how soon a death is known and what rest costs, with so many hosts
+  --addresses   so many VIPs; 0: the membership alone, since elections are most of what a thousand hosts that start cost
   --planted     changes one place of a copy of the tree, and plays until somebody notices
 `;
 
@@ -32,6 +33,7 @@ function readOptions() {
         minutes: { type: "string", default: "2" },
         only: { type: "string", default: "" },
         table: { type: "string", default: "" },
+        addresses: { type: "string", default: "10" },
         planted: { type: "string" },
         quorum: { type: "boolean", default: false },
         wide: { type: "boolean", default: false },
@@ -96,6 +98,7 @@ function printTable(sizes: readonly number[]): void {
       seed,
       hosts: size,
       crashes,
+      addresses: Number(values.addresses),
     });
     const cost = `${datagramsPerSecond.toFixed(1)}, ${Math.round(bytesPerSecond)}`;
     console.log(`${size} | ${quantiles(firstMs)} | ${quantiles(lastMs)} | ${cost} | ${joinedMs.toFixed(0)} ms`);

@@ -66,7 +66,7 @@ describe("detection", () => {
   it.each([3, 10])(
     "a crash among %i hosts is known to all within the patience of the profile and a moment",
     (hosts) => {
-      const { lastMs, datagramsPerSecond } = measureDetection({ seed: 5, hosts, crashes: 10 });
+      const { lastMs, datagramsPerSecond } = measureDetection({ seed: 5, hosts, crashes: 10, addresses: 10 });
       expect(Math.max(...lastMs)).toBeLessThan(PROFILES.lan.deadAfterMs + 50);
       expect(datagramsPerSecond).toBeLessThan(40);
     },

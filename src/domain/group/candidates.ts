@@ -30,7 +30,10 @@ interface Runner {
  */
 export function whyNot(host: KnownHost, identity: GroupIdentity): string | null {
   const group = host.facts.groups.find((g) => g.name === identity.name);
-  if (group === undefined) return "does not carry the group";
+  return group === undefined ? "does not carry the group" : whyNotIn(group, host, identity);
+}
+
+function whyNotIn(group: GroupFacts, host: KnownHost, identity: GroupIdentity): string | null {
   if (host.facts.barred !== "") return host.facts.barred;
   if (!host.facts.ready) return "has not exchanged state yet";
   if (host.facts.draining) return "draining";
@@ -42,7 +45,8 @@ export function whyNot(host: KnownHost, identity: GroupIdentity): string | null 
 }
 
 function missingLabel(labels: Readonly<Record<string, string>>, placement: Placement | undefined): string | null {
-  for (const [key, wanted] of Object.entries(placement?.require ?? {})) {
+  if (placement?.require === undefined) return null;
+  for (const [key, wanted] of Object.entries(placement.require)) {
     if (!matches(labels, key, wanted)) return `its label ${key} is not ${wanted.join(" or ")}`;
   }
   return null;
@@ -53,7 +57,8 @@ function matches(labels: Readonly<Record<string, string>>, key: string, wanted: 
 }
 
 function preference(labels: Readonly<Record<string, string>>, placement: Placement | undefined): number {
-  return Object.entries(placement?.prefer ?? {}).filter(([key, wanted]) => matches(labels, key, wanted)).length;
+  if (placement?.prefer === undefined) return 0;
+  return Object.entries(placement.prefer).filter(([key, wanted]) => matches(labels, key, wanted)).length;
 }
 
 /** Those whose checks pass. Where nobody's do, everybody or nobody ("whenNoneHealthy"). */
@@ -89,9 +94,8 @@ export function candidatesOf(hosts: readonly KnownHost[], identity: GroupIdentit
 function runnersOf(hosts: readonly KnownHost[], identity: GroupIdentity): Runner[] {
   const runners: Runner[] = [];
   for (const host of hosts) {
-    if (whyNot(host, identity) !== null) continue;
     const group = host.facts.groups.find((g) => g.name === identity.name);
-    if (group !== undefined) runners.push({ host, group });
+    if (group !== undefined && whyNotIn(group, host, identity) === null) runners.push({ host, group });
   }
   return runners;
 }

@@ -110,9 +110,8 @@ export class Conclusions {
   /** Eligibility interrupts settling; settling decides who ranks behind whom. */
   #judgeSelf(): void {
     const { roll, options, settings, settling, now } = this.#ctx;
-    const others = roll.others(options.name);
     for (const { name } of settings.groups) {
-      const at = settling.eligible(name, this.#ctx.eligible(name), others, now);
+      const at = settling.eligible(name, this.#ctx.eligible(name), roll.others(options.name), now);
       if (at === null) continue;
       this.#ctx.arm({ kind: "settle" }, at);
       const flapping = settling.flapping(name);

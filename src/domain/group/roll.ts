@@ -28,7 +28,6 @@ export class Roll {
   #groups: readonly GroupSpec[] = [];
   #hosts: readonly KnownHost[] = [];
   #stale = true;
-  #others: readonly SettledMember[] | null = null;
   #digest: number | null = null;
   readonly #differing = new Map<string, string[]>();
   /** What the last election was held by: the same again needs none. */
@@ -57,7 +56,6 @@ export class Roll {
   /** Members or facts changed: what was derived from them is stale. */
   changed(): void {
     this.#stale = true;
-    this.#others = null;
     this.#digest = null;
   }
 
@@ -65,13 +63,12 @@ export class Roll {
   hosts(): readonly KnownHost[] {
     if (!this.#stale) return this.#hosts;
     this.#stale = false;
-    const hosts = this.#members().flatMap((member): KnownHost[] => {
-      if (member.foreign || member.state === "dead" || member.state === "left") return [];
-      const envelope = this.#store.envelope(member.name);
-      const facts = this.#store.facts(member.name);
-      if (envelope === undefined || facts === undefined) return [];
-      return [{ name: member.name, instance: envelope.instance, facts }];
-    });
+    const hosts: KnownHost[] = [];
+    for (const member of this.#members()) {
+      if (member.foreign || member.state === "dead" || member.state === "left") continue;
+      const host = this.#known(member.name);
+      if (host !== null) hosts.push(host);
+    }
     if (hosts.length !== this.#hosts.length || hosts.some((host, i) => !sameHost(host, this.#hosts[i]!))) {
       this.#hosts = hosts;
       this.#differing.clear();
@@ -83,15 +80,18 @@ export class Roll {
    * All but this name, as settling sees them: also those held dead, since a host whose own cable was out comes back holding all
    * others dead, and must rank behind them when they meet. Deferring to one that is dead indeed changes no election.
    */
-  others(self: string): readonly SettledMember[] {
-    this.#others ??= this.#members().flatMap((member) => {
-      const envelope = this.#store.envelope(member.name);
-      const facts = this.#store.facts(member.name);
-      if (member.name === self || member.foreign || member.state === "left") return [];
-      if (envelope === undefined || facts === undefined) return [];
-      return [settledMember({ name: member.name, instance: envelope.instance, facts })];
-    });
-    return this.#others;
+  *others(self: string): Iterable<SettledMember> {
+    for (const member of this.#members()) {
+      if (member.name === self || member.foreign || member.state === "left") continue;
+      const host = this.#known(member.name);
+      if (host !== null) yield settledMember(host);
+    }
+  }
+
+  #known(name: string): KnownHost | null {
+    const envelope = this.#store.envelope(name);
+    const facts = this.#store.facts(name);
+    return envelope === undefined || facts === undefined ? null : { name, instance: envelope.instance, facts };
   }
 
   /** Hosts whose configuration of the group differs from ours. */

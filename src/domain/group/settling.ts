@@ -58,7 +58,7 @@ export class Settling {
   }
 
   /** Tells whether this host is eligible for the group; returns when it will settle, if that is to be waited for. */
-  eligible(group: string, eligible: boolean, others: readonly SettledMember[], now: Millis): Millis | null {
+  eligible(group: string, eligible: boolean, others: Iterable<SettledMember>, now: Millis): Millis | null {
     const standing = this.#groups.get(group);
     if (standing === undefined) return null;
     if (!eligible) {
