@@ -1,6 +1,6 @@
 /**
- * The gossip tick: while something is to be spread, a few members by lot get a datagram of it. Armed only then, so that a
- * group at rest sends no gossip. Also the graceful leave, which is gossip with an end.
+ * The gossip tick: while something is to be spread, and somebody is there to hear it, a few members by lot get a datagram of it.
+ * Armed only then, so that a group at rest sends no gossip. Also the graceful leave, which is gossip with an end.
  */
 import type { Context } from "./context.js";
 import { isLive, type Member } from "./members.js";
@@ -27,7 +27,7 @@ export class Gossip {
       this.#ctx.gossipAtOnce = false;
       this.#tick();
       this.#arm(now + this.#ctx.period(profile.gossipIntervalMs));
-    } else if (!this.#armed) {
+    } else if (!this.#armed && this.#isHeard()) {
       this.#arm(now + this.#ctx.random() * profile.gossipIntervalMs);
     }
   }
@@ -40,7 +40,8 @@ export class Gossip {
       return;
     }
     this.#tick();
-    if (this.#ctx.queue.size > 0) this.#arm(this.#ctx.now + this.#ctx.period(this.#ctx.profile.gossipIntervalMs));
+    if (this.#ctx.queue.size > 0 && this.#isHeard())
+      this.#arm(this.#ctx.now + this.#ctx.period(this.#ctx.profile.gossipIntervalMs));
   }
 
   leave(): void {
@@ -60,6 +61,14 @@ export class Gossip {
     for (const member of this.#ctx.pick(this.#ctx.profile.gossipNodes, (m) => this.#hears(m))) {
       if (!this.#ctx.gossip(member.address)) return;
     }
+  }
+
+  /** Whoever is alone keeps what it has to say, without a tick for nobody. */
+  #isHeard(): boolean {
+    const { table } = this.#ctx;
+    if (table.live > 1) return true;
+    for (const member of table.all()) if (this.#hears(member)) return true;
+    return false;
   }
 
   /** The dead are told for a while, so that one that lives can refute. */
