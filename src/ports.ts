@@ -145,6 +145,8 @@ export type ResponderEvent =
     }
   /** One of our addresses on lo was deleted by someone else (it has been put back if still wanted). */
   | { readonly kind: "address-removed"; readonly address: string; readonly restored: boolean }
+  /** The event loop came too late to extend the lease. */
+  | { readonly kind: "stalled" }
   /** The lease ran out while addresses were owned. */
   | { readonly kind: "lease-lapsed"; readonly at: Millis }
   /** A problem with an interface or an address: `ENETDOWN` and the like, with names. Rate-limited. */

@@ -152,6 +152,8 @@ export class Engine {
     this.#stopped = true;
     this.#timers.stop();
     this.#alarm.close();
+    // Nobody turns any more, so nobody may extend it.
+    this.#parts.responder.lease(Number.NEGATIVE_INFINITY);
   }
 
   #perform(output: GroupOutput): void {
@@ -277,6 +279,9 @@ export class Engine {
           { address: event.address, restored: event.restored },
           `${event.address} was taken off lo by somebody else${event.restored ? ": put back" : ""}`,
         );
+        return;
+      case "stalled":
+        this.turn({ kind: "wake" });
         return;
       case "lease-lapsed":
         this.#event("warn", "responder.silent", {}, "the responder went silent: the lease ran out");

@@ -7,7 +7,7 @@ import { UNSTEADY } from "./facts.js";
 import type { Millis } from "./messages.js";
 
 export type LeasePhase =
-  /** Extended at every turn that is due. */
+  /** Extended at every turn that is due, and by the driver between turns. */
   | "held"
   /** Silent: queued input is being handled before anything else. */
   | "thawing"
@@ -117,7 +117,7 @@ export class Lease {
     this.#extendNow(now);
   }
 
-  /** The driver extended it between turns, by the same length, and until then. An instant of the past, or of a former lease, does nothing. */
+  /** The driver extended it between turns, by the same length, and until then. No later than what is known already: nothing. */
   renewed(until: Millis): void {
     if (this.#phase !== "held" || until <= this.#until + ROUNDING_MS) return;
     this.#until = until;

@@ -44,6 +44,31 @@ describe("a lease with a renewal", () => {
     expect(r.leaseUntil()).toBeGreaterThan(bootTimeMs());
   });
 
+  it("is extended at once where the turn that extended it took longer than it is to take", async () => {
+    const r = responder();
+    // Dated at the beginning of a turn that took 150 ms.
+    r.lease(bootTimeMs() - 150 + 250, { byMs: 250, everyMs: 120, endsAt: never() });
+    await sleep(200);
+    expect(r.leaseUntil()).toBeGreaterThan(bootTimeMs());
+  });
+
+  it.each([
+    ["the loop stood still for longer than it", 1e6, 250],
+    ["it may not be extended any more", 60, 0],
+  ])("tells so once when %s", async (_, allowedMs, blockedMs) => {
+    const engine = new NativeEngine();
+    engines.push(engine);
+    const told: string[] = [];
+    engine.onEvents((events) => told.push(...events.map(({ kind }) => kind)));
+    const r = createResponder(engine);
+    r.lease(bootTimeMs() + 100, { byMs: 100, everyMs: 30, endsAt: bootTimeMs() + allowedMs });
+    await sleep(40);
+    expect(told).toEqual([]);
+    for (const end = bootTimeMs() + blockedMs; bootTimeMs() < end; );
+    await sleep(250);
+    expect(told).toEqual(["stalled"]);
+  });
+
   it("goes no further than it was allowed without another word", async () => {
     const r = responder();
     const endsAt = bootTimeMs() + 100;

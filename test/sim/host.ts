@@ -303,22 +303,32 @@ export class Host {
     this.native.lease(until);
     this.#renewal = renewal;
     this.#renewals += 1;
-    if (renewal !== null) this.#renewIn(renewal.everyMs, this.#renewals);
+    if (renewal !== null) this.#renewIn(until - renewal.byMs + renewal.everyMs - this.clock(), this.#renewals);
   }
 
   /** As the addon does on the event loop, without a turn (native/src/addon/lease_keeper.cc). */
   #renewIn(ms: number, round: number): void {
     const lateMs = this.slowMs > 0 ? this.#world.random() * this.slowMs : 0;
     this.later(ms + lateMs, () => {
-      if (round !== this.#renewals) return;
-      if (this.turning) this.#renew();
-      else this.#world.agenda.at(this.wakesAt, () => this.#renewIn(0, round));
+      if (this.turning) this.#renew(round);
+      else this.#world.agenda.at(this.wakesAt, () => this.#wakeToRenew(round));
     });
   }
 
-  #renew(): void {
+  /** It may come before all that has piled up, or after it. */
+  #wakeToRenew(round: number): void {
+    if (this.up && this.turning && this.#world.random() < 0.5) this.#renew(round);
+    else this.#renewIn(0, round);
+  }
+
+  #renew(round: number): void {
     const now = this.clock();
-    if (this.#renewal === null || now >= this.#renewal.endsAt || now >= this.leaseUntil) return;
+    if (this.#renewal === null || round !== this.#renewals) return;
+    if (now >= this.#renewal.endsAt || now >= this.leaseUntil) {
+      this.#renewal = null;
+      this.input({ kind: "wake" });
+      return;
+    }
     this.leaseUntil = now + this.#renewal.byMs;
     this.native.lease(this.leaseUntil);
     this.#renewIn(this.#renewal.everyMs, this.#renewals);

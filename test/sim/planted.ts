@@ -129,6 +129,19 @@ export const PLANTS: Readonly<Record<string, Plant>> = {
     ],
     stories: { quorum: true },
   },
+  "a lease that ran out is extended on the loop": {
+    changes: [{ file: "test/sim/host.ts", from: " || now >= this.leaseUntil) {", to: ") {" }],
+  },
+  "a quorum's lease is extended on the loop": {
+    changes: [
+      {
+        file: "src/domain/group/context.ts",
+        from: "return this.options.renews === true && this.quorum.terms === null;",
+        to: "return this.options.renews === true;",
+      },
+    ],
+    stories: { quorum: true },
+  },
   "no thaw": {
     changes: [
       {

@@ -1,4 +1,4 @@
-// The addon: Engine (responder, address holder, their lease and outbox), loop.h's Datagrams and Alarm, aead.h's Aead, and the
+// The addon: Engine (responder, address holder, their lease, its keeper, and outbox), loop.h's Datagrams and Alarm, aead.h's Aead, and the
 // functions now, hostInterfaces, keepNeighbours, sdNotify and their like.
 // The only folder that includes napi.h. The threads below call back through one threadsafe function that carries no data;
 // the clean-up hook joins them before the environment goes, at whatever stage that happens.
@@ -189,7 +189,7 @@ class Engine : public Napi::ObjectWrap<Engine> {
     if (!open_) return;
     const auto at = [&info](size_t i) { return to_ns(info[i].As<Napi::Number>().DoubleValue()); };
     if (info.Length() < 4) keeper_.pause();
-    else if (const int error = keeper_.keep(info.Env(), {at(1), at(2), at(3)})) {
+    else if (const int error = keeper_.keep(info.Env(), at(0), {at(1), at(2), at(3)})) {
       throw Napi::Error::New(info.Env(), errno_name(error) + ": cannot keep the lease");
     }
     if (lease_.extend(at(0))) wake();
@@ -197,6 +197,12 @@ class Engine : public Napi::ObjectWrap<Engine> {
 
   Napi::Value lease_until(const Napi::CallbackInfo& info) {
     return Napi::Number::New(info.Env(), static_cast<double>(lease_.until_ns()) / 1e6);
+  }
+
+  void tell_stalled() {
+    Event event{};
+    event.kind = Event::Kind::kStalled;
+    outbox_.post(std::move(event));
   }
 
   /** Threads wait for a lease that lives. */
@@ -274,7 +280,7 @@ class Engine : public Napi::ObjectWrap<Engine> {
   Outbox outbox_;
   Responder responder_;
   AddressHolder holder_;
-  LeaseKeeper keeper_{lease_, [this] { wake(); }};
+  LeaseKeeper keeper_{lease_, {[this] { wake(); }, [this] { tell_stalled(); }}};
   Napi::ThreadSafeFunction ready_;
   napi_env env_ = nullptr;
   uint32_t last_id_ = 0;

@@ -141,6 +141,9 @@ Napi::Object from_event(Napi::Env env, const Event& event) {
       out.Set("address", event.address);
       out.Set("restored", event.flag);
       break;
+    case Event::Kind::kStalled:
+      out.Set("kind", "stalled");
+      break;
     case Event::Kind::kLeaseLapsed:
       out.Set("kind", "lease-lapsed");
       out.Set("at", static_cast<double>(event.at_ns) / 1e6);

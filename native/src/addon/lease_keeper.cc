@@ -7,7 +7,7 @@
 
 namespace vipd {
 
-int LeaseKeeper::keep(Napi::Env env, const Renewal& renewal) {
+int LeaseKeeper::keep(Napi::Env env, int64_t until_ns, const Renewal& renewal) {
   if (watch_ == nullptr) {
     timer_ = Fd(::timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC));
     if (!timer_.valid()) return errno;
@@ -15,7 +15,8 @@ int LeaseKeeper::keep(Napi::Env env, const Renewal& renewal) {
     watch_->unref();
   }
   renewal_ = renewal;
-  arm_timer(timer_.get(), boot_ns() + renewal_.every_ns);
+  // From when it was extended: the turn that did may have taken long.
+  arm_timer(timer_.get(), until_ns - renewal_.by_ns + renewal_.every_ns);
   return 0;
 }
 
@@ -32,8 +33,14 @@ void LeaseKeeper::stop() {
 void LeaseKeeper::due() {
   drain_event(timer_.get());
   const int64_t now = boot_ns();
-  if (now >= renewal_.ends_at_ns || !lease_.alive(now)) return;
-  if (lease_.extend(now + renewal_.by_ns)) on_wanted_();
+  // Told to pause, with this wake-up under way.
+  if (renewal_.by_ns == 0) return;
+  if (now >= renewal_.ends_at_ns || !lease_.alive(now)) {
+    pause();
+    handlers_.on_end();
+    return;
+  }
+  if (lease_.extend(now + renewal_.by_ns)) handlers_.on_wanted();
   arm_timer(timer_.get(), now + renewal_.every_ns);
 }
 

@@ -1,5 +1,6 @@
 // Extends the lease on node's event loop, without JavaScript: a wake-up of the interpreter for nothing else is the dearest thing
-// that an idle daemon does. A loop that stands still extends nothing, and a lease that ran out is not revived. JavaScript thread only.
+// that an idle daemon does. A loop that stands still extends nothing, and a lease that ran out is not revived: the control plane is
+// told. JavaScript thread only.
 #pragma once
 
 #include <napi.h>
@@ -22,12 +23,18 @@ struct Renewal {
 
 class LeaseKeeper {
  public:
-  /** `on_wanted`: threads wait for the extension. */
-  LeaseKeeper(Lease& lease, std::function<void()> on_wanted) : lease_(lease), on_wanted_(std::move(on_wanted)) {}
+  struct Handlers {
+    /** Threads wait for the extension. */
+    std::function<void()> on_wanted;
+    /** It came too late, or may not be made any more. */
+    std::function<void()> on_end;
+  };
+
+  LeaseKeeper(Lease& lease, Handlers handlers) : lease_(lease), handlers_(std::move(handlers)) {}
   ~LeaseKeeper() { stop(); }
 
-  /** From now on, instead of what was said before. Returns 0 or an errno. */
-  int keep(Napi::Env env, const Renewal& renewal);
+  /** From now on, instead of what was said before, a lease that ends at `until_ns`. Returns 0 or an errno. */
+  int keep(Napi::Env env, int64_t until_ns, const Renewal& renewal);
   /** Until `keep` is called again. */
   void pause();
   /** Lets go of the loop. Idempotent. */
@@ -37,7 +44,7 @@ class LeaseKeeper {
   void due();
 
   Lease& lease_;
-  std::function<void()> on_wanted_;
+  Handlers handlers_;
   Renewal renewal_{};
   Fd timer_;
   LoopWatch* watch_ = nullptr;

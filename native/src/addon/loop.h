@@ -1,5 +1,5 @@
-// What the control plane needs of its event loop beside node's own: the gossip's UDP socket and one alarm on CLOCK_BOOTTIME.
-// Both sleep in node's epoll and call JavaScript on its thread. JavaScript thread only.
+// What the control plane needs of its event loop beside node's own: the gossip's UDP socket and one alarm on CLOCK_BOOTTIME, which
+// sleep in node's epoll and call JavaScript on its thread, and what they are made of. JavaScript thread only.
 #pragma once
 
 #include <napi.h>

@@ -1,5 +1,6 @@
-// The lease of law 2: one deadline for the whole host, on CLOCK_BOOTTIME, extended by the control plane only.
-// Lock-free: the control plane stores, the threads load right before each frame. It never extends itself.
+// The lease of law 2: one deadline for the whole host, on CLOCK_BOOTTIME, extended by the control plane only,
+// in a turn or (addon/lease_keeper.h) between turns on the same loop. Lock-free: the control plane stores, the threads load
+// right before each frame. It never extends itself.
 #pragma once
 
 #include <atomic>

@@ -28,7 +28,7 @@ struct LinkState {
 };
 
 struct Event {
-  enum class Kind { kLink, kAddresses, kClaim, kAnnounced, kAddressRemoved, kLeaseLapsed, kTrouble };
+  enum class Kind { kLink, kAddresses, kClaim, kAnnounced, kAddressRemoved, kStalled, kLeaseLapsed, kTrouble };
   Kind kind;
   LinkState link;
   std::string interface;

@@ -30,6 +30,9 @@ const HELD_AT_ONCE = 60;
 /** Of more it is told this often at most: thousands take milliseconds each time, and go by TCP once a second at most. */
 const HELD_AGAIN_MS = 250;
 
+/** Where nothing else turns, a turn comes after so long all the same. */
+export const LOOK_MS_MAX = 800;
+
 export class GroupContext {
   readonly options: GroupOptions;
   settings: GroupSettings;

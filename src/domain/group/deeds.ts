@@ -6,10 +6,10 @@ import type { Millis } from "../messages.js";
 import { isYielded, type Key, placesOf } from "../ownership/key.js";
 import type { At, KeySpec, OwnershipOutput } from "../ownership/types.js";
 import type { ClaimSpread } from "./claim-news.js";
-import type { GroupContext } from "./context.js";
+import { type GroupContext, LOOK_MS_MAX } from "./context.js";
 
 /** Without a turn the driver extends the lease for so long: a control plane that turns no more is not healthy (law 2). */
-const RENEWED_MS_MAX = 2000;
+const RENEWED_MS_MAX = 1.25 * LOOK_MS_MAX;
 /** So many addresses fit into one datagram. */
 const CLAIMED_MAX = 60;
 

@@ -11,7 +11,7 @@ import type { SwimStats } from "../swim/index.js";
 import type { MemberView } from "../swim/types.js";
 import { ClaimSpread } from "./claim-news.js";
 import { Conclusions } from "./conclusions.js";
-import { GroupContext } from "./context.js";
+import { GroupContext, LOOK_MS_MAX } from "./context.js";
 import { Deeds } from "./deeds.js";
 import { type Explanation, explain } from "./explain.js";
 import { alarmsOf, lackOf, orderText, type Standing } from "./face.js";
@@ -22,9 +22,8 @@ import { healthOfGroup, linksReason } from "./own-facts.js";
 import { ALONE } from "./readiness.js";
 import type { GroupInput, GroupOptions, GroupOutput, GroupTimer } from "./types.js";
 
-/** The regular look at disputes and lapses is part of another turn after so long, and a turn of its own where none comes. */
+/** The regular look at disputes and lapses is part of another turn after so long. */
 const LOOK_MS = 500;
-const LOOK_MS_MAX = 800;
 
 export class Group {
   readonly #ctx: GroupContext;
@@ -34,7 +33,7 @@ export class Group {
   #lookedAt: Millis = Number.NEGATIVE_INFINITY;
   /** Of the regular look: a timer of another round no longer counts. */
   #round = 0;
-  #silent = true;
+  #turnsOften = true;
 
   constructor(options: GroupOptions, now: Millis) {
     this.#ctx = new GroupContext(options, now);
@@ -58,10 +57,9 @@ export class Group {
     // Every turn is a sign of the control plane's health: the timer is for hosts that hear nothing.
     lease.extend(now);
     this.#life.judgeQuorum();
-    const silent = lease.phase !== "held";
-    // Turns come often again: how the catching-up goes depends on the time.
-    if (silent && !this.#silent) this.#armLook(now);
-    this.#silent = silent;
+    const turnsOften = !this.#isRenewed();
+    if (turnsOften && !this.#turnsOften) this.#armLook(now);
+    this.#turnsOften = turnsOften;
     this.#conclusions.settle();
     return this.#ctx.takeOutputs();
   }
@@ -75,11 +73,15 @@ export class Group {
     // Extended by other turns, or by the driver; what else hangs on this timer may wait a little.
     if (timer.kind === "lease") {
       if (timer.round !== this.#round) return Number.POSITIVE_INFINITY;
-      const { lease } = this.#ctx;
-      const dueAt = this.#ctx.renews() && lease.phase === "held" ? Number.POSITIVE_INFINITY : lease.dueAt;
+      const dueAt = this.#isRenewed() ? Number.POSITIVE_INFINITY : this.#ctx.lease.dueAt;
       return Math.max(at, Math.min(dueAt, this.#lookedAt + LOOK_MS_MAX));
     }
     return at;
+  }
+
+  /** Else turns must come often: to extend the lease, or for the catching-up, which depends on the time. */
+  #isRenewed(): boolean {
+    return this.#ctx.renews() && this.#ctx.lease.phase === "held";
   }
 
   /** The driver has extended the lease since the last turn, until then. To be told before the next one. */
@@ -194,6 +196,8 @@ export class Group {
   #dispatch(input: GroupInput, now: Millis): void {
     const { options, ownership } = this.#ctx;
     switch (input.kind) {
+      case "wake":
+        return;
       case "start":
         this.#ctx.feedSwim({ kind: "start" });
         this.#armLook(now);

@@ -89,6 +89,8 @@ export type GroupTimer =
 export type GroupInput =
   | Extract<SwimInput, { kind: "datagram" | "exchanged" | "exchange-failed" | "stream-ping-answered" | "join" }>
   | { readonly kind: "start" }
+  /** Nothing but the time: the driver came too late to extend the lease. */
+  | { readonly kind: "wake" }
   | { readonly kind: "timer"; readonly timer: GroupTimer }
   /** All input that was queued before the last `drain-queue` output has been handed in. */
   | { readonly kind: "queue-drained" }

@@ -12,6 +12,7 @@ import {
   type Context,
   clearYielded,
   enter,
+  offLo,
   SECOND_NOTICE_MS,
   tellGivenUp,
 } from "./context.js";
@@ -143,8 +144,7 @@ export function mayStillAnswer(view: View, member: string): boolean {
 }
 
 export function abort(ctx: Context, key: Key, reason: string, now: Millis): void {
-  if (key.spec.local) ctx.out.drop(key.spec.addresses);
-  key.held.clear();
+  offLo(ctx, key);
   enter(ctx, key, key.elected.owner === null ? "unowned" : "standby", reason, now);
   tellGivenUp(ctx, key);
 }

@@ -4,7 +4,7 @@
  */
 import type { Millis } from "../messages.js";
 import { beginClaim } from "./claiming.js";
-import { announceOn, arm, type Context, enter, note } from "./context.js";
+import { announceOn, arm, type Context, enter, note, offLo } from "./context.js";
 import type { Key } from "./key.js";
 import { judge } from "./questions.js";
 import { letGo } from "./releasing.js";
@@ -32,8 +32,7 @@ export function strangerClaims(ctx: Context, key: Key, claim: { address: string;
   }
   if (key.state === "claiming") {
     // As good as its answer to our question.
-    if (key.spec.local) ctx.out.drop(key.spec.addresses);
-    key.held.clear();
+    offLo(ctx, key);
     strangerAnswers(ctx, key, mac, now);
     return;
   }

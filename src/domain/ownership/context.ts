@@ -77,6 +77,13 @@ export function enter(
   );
 }
 
+/** Off `lo`, whatever of a claim had been put there. */
+export function offLo(ctx: Context, key: Key): void {
+  if (key.spec.local) ctx.out.drop(key.spec.addresses);
+  key.held.clear();
+  key.lingers = false;
+}
+
 /** Answers for the key (again), naming the heir whose announcement silences us. Re-arms what had yielded. */
 export function answer(ctx: Context, key: Key): void {
   const macs = heirMacs(ctx, key);

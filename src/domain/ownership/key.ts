@@ -52,7 +52,7 @@ export interface Key {
   holding: boolean;
   /** Addresses that are on lo since the claim began. */
   held: Set<string>;
-  /** Claimed anew after a lapse: its addresses stand on lo all the while, and go if the claim comes to nothing. */
+  /** Claimed anew after a lapse: its addresses stand on lo all the while, and a little longer if the claim comes to nothing. */
   lingers: boolean;
   /** No claim before: a refused or failed one is not repeated at once. */
   notBefore: Millis;

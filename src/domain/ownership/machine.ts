@@ -15,6 +15,7 @@ import {
   GIVEN_UP,
   mayClaim,
   note,
+  offLo,
   RIVALRY_MS_MIN,
   tellGivenUp,
 } from "./context.js";
@@ -147,8 +148,7 @@ export class Ownership {
       if (trusting === null || isLive(this.#ctx.view, trusting)) own(this.#ctx, key, now);
       else {
         // Off again: the claim may come to nothing by now.
-        if (key.spec.local) this.#ctx.out.drop(key.spec.addresses);
-        key.held.clear();
+        offLo(this.#ctx, key);
         key.holding = false;
         decide(this.#ctx, key, now);
       }

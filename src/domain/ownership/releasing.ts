@@ -1,5 +1,5 @@
 /**
- * Releasing: from "owned" to silence, make before break (law 6): answer until the heir's announcement is seen, accept
+ * Releasing: from "owned", or a claim that was made anew after a lapse, to silence, make before break (law 6): answer until the heir's announcement is seen, accept
  * until its second round. Purpose: when to leave, on what evidence to fall silent. Boundary: pure transitions of one key.
  */
 import type { Millis } from "../messages.js";
@@ -19,6 +19,7 @@ import {
   markYielded,
   nameHeir,
   note,
+  offLo,
   RIVALRY_MS,
   tellGivenUp,
 } from "./context.js";
@@ -143,15 +144,18 @@ export function fallSilent(ctx: Context, key: Key, reason: string, now: Millis):
  */
 export function giveUpClaim(ctx: Context, key: Key, reason: string, now: Millis): void {
   const { owner } = key.elected;
-  if (!key.lingers || owner === null || ctx.barred !== "" || !ctx.view.linkUp(key.spec.group)) {
+  const mine = owner === ctx.view.self;
+  const comes = mine ? !ctx.stopping : owner !== null;
+  if (!key.lingers || !comes || ctx.barred !== "" || !ctx.view.linkUp(key.spec.group)) {
     abort(ctx, key, reason, now);
     return;
   }
-  key.successor = owner === ctx.view.self ? null : owner;
+  key.successor = mine ? null : owner;
   key.doubtful = true;
   enter(ctx, key, "releasing", reason, now);
   markYielded(ctx, key, key.spec.addresses);
-  key.silencedBy = key.successor;
+  // Nobody has been heard to announce it.
+  key.silencedBy = null;
   tellGivenUp(ctx, key);
   arm(ctx, key, "drop", now + ACCEPT_AFTER_SILENCE_MS);
 }
@@ -289,13 +293,11 @@ interface LetGoAs {
 export function letGo(ctx: Context, key: Key, reason: string, now: Millis, as?: LetGoAs): void {
   if ((key.state === "owned" || key.state === "releasing") && !silentFor(key)) oweWord(ctx, key, now);
   ctx.out.silence(placesOf(key));
-  if (key.spec.local) ctx.out.drop(key.spec.addresses);
+  offLo(ctx, key);
   clearYielded(ctx, key);
   key.namedHeir = undefined;
-  key.held.clear();
   key.successor = null;
   key.doubtful = false;
-  key.lingers = false;
   const owner = key.elected.owner;
   const state = as?.state ?? (owner === null || owner === ctx.view.self ? "unowned" : "standby");
   enter(ctx, key, state, reason, now, { level: as?.level });

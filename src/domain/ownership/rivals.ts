@@ -17,6 +17,7 @@ import {
   markYielded,
   mayClaim,
   note,
+  offLo,
   RIVALRY_MS,
   resumeRounds,
 } from "./context.js";
@@ -78,13 +79,12 @@ export function memberClaims(
       rivalry(ctx, key, member, how.yielded, now);
   } else if (key.state === "claiming" && ctx.view.deaf(member)) {
     // It may announce and answer nobody, whom it does not hear: asked again, the wire tells.
-    if (key.spec.local) ctx.out.drop(key.spec.addresses);
-    key.held.clear();
+    offLo(ctx, key);
     key.holding = false;
     decide(ctx, key, now);
   } else if (key.state === "claiming" && (!isLive(ctx.view, member) || ctx.view.drifted(key.spec.group))) {
     // As good as its answer to our question: it serves, whatever gossip or its configuration says (law 5).
-    if (key.spec.local) ctx.out.drop(key.spec.addresses);
+    offLo(ctx, key);
     apply(ctx, key, { kind: "member", member }, now);
   }
 }

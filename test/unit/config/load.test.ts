@@ -195,7 +195,7 @@ describe("a malformed configuration is refused with the path", () => {
     [
       "a lease that outlasts the profile's patience: the timer that was set is named",
       gossip({ profile: "fast", timers: { leaseMs: 200 } }),
-      "gossip.timers.leaseMs: deadAfterMs must be at least 330 ms",
+      "gossip.timers.leaseMs: deadAfterMs must be at least 325 ms",
     ],
     [
       "a lease of one extension",
@@ -335,7 +335,7 @@ describe("what is accepted", () => {
     const { timing, label } = accept(gossip({ profile: "fast", label: "blue", timers: { deadAfterMs: 500 } })).config
       .gossip;
     expect(label).toBe("blue");
-    expect(timing).toEqual({ ...PROFILES.fast, deadAfterMs: 500, stallMs: 370 });
+    expect(timing).toEqual({ ...PROFILES.fast, deadAfterMs: 500, stallMs: 376 });
   });
 
   it.each<[object, unknown]>([

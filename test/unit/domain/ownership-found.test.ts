@@ -209,6 +209,30 @@ describe("ownership: a lapse while somebody is missing", () => {
     expect(kinds).not.toContain("own");
   });
 
+  it("has nothing to accept with once its addresses were taken off lo: then it is over at once", () => {
+    const { machine, deaf, elect, claim, take, state } = claimedAnew();
+    deaf.add("c");
+    claim("c", 5120);
+    expect([state(), take("drop")]).toEqual(["claiming", [{ kind: "drop", addresses: [V] }]]);
+    elect("b", "a", 5150);
+    expect([state(), machine.pending(), take("drop")]).toEqual(["standby", 0, [{ kind: "drop", addresses: [V] }]]);
+  });
+
+  it("asks anew where the elected one dies, of whom nothing was heard, and accepts on", () => {
+    const { machine, states, elect, take, state } = claimedAnew();
+    machine.flush();
+    elect("b", "a", 5150);
+    states.set("b", "dead");
+    elect("a", "c", 5300);
+    expect([state(), take("drop")]).toEqual(["claiming", []]);
+  });
+
+  it("does not hold up a stop for which nobody comes", () => {
+    const { machine, state } = claimedAnew();
+    machine.stop(5150);
+    expect([state(), machine.pending()]).toEqual(["standby", 0]);
+  });
+
   it("accepts no longer once the wire has named another", () => {
     const { answer, take, state } = claimedAnew();
     answer("c", 5200);

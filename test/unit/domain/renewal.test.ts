@@ -46,7 +46,7 @@ function hostAlone({ renews = true, quorum = null }: { renews?: boolean; quorum?
       else if (output.kind === "lease") {
         leases.push(output);
         ({ until, renewal } = output);
-        renewAt = renewal === null ? Number.POSITIVE_INFINITY : now + renewal.everyMs;
+        renewAt = renewal === null ? Number.POSITIVE_INFINITY : until - renewal.byMs + renewal.everyMs;
       }
     }
   };
@@ -62,6 +62,7 @@ function hostAlone({ renews = true, quorum = null }: { renews?: boolean; quorum?
         const alive = renewal !== null && now < until && now < renewal.endsAt;
         if (alive) until = now + renewal!.byMs;
         renewAt = alive ? now + renewal!.everyMs : Number.POSITIVE_INFINITY;
+        if (!alive) turn({ kind: "wake" });
       } else turn({ kind: "timer", timer: timers.shift()!.timer });
     }
     now = toMs;
@@ -104,7 +105,7 @@ describe("a lease that the driver extends between turns", () => {
     expect(host.leases.at(-1)!.renewal).toEqual({
       byMs: LAN.leaseMs,
       everyMs: 1.5 * LAN.leaseExtensionMs,
-      endsAt: saidAt + 2000,
+      endsAt: saidAt + 1000,
     });
   });
 
@@ -129,6 +130,31 @@ describe("a lease that the driver extends between turns", () => {
     host.turn({ kind: "drain", on: false });
     expect(host.events).toContain("lease.lapsed");
     expect(host.leases.at(-1)).toMatchObject({ until: Number.NEGATIVE_INFINITY, renewal: null });
+  });
+
+  it("a host that hears nobody notices at once that it stood still for longer", () => {
+    const host = hostAlone();
+    for (let at = 5000; at < 60_000; at += 5000 + (at % 777)) {
+      host.run(at);
+      const wokenAt = host.until() + 2;
+      host.freeze(wokenAt);
+      host.run(wokenAt);
+      expect(host.until()).toBe(Number.NEGATIVE_INFINITY);
+      host.turn({ kind: "queue-drained" });
+      expect(host.until()).toBe(wokenAt + LAN.leaseMs);
+    }
+  });
+
+  it("hangs on turns from the moment that a reload asks for a quorum", () => {
+    for (let offset = 0; offset < 800; offset += 37) {
+      const host = hostAlone();
+      host.run(5000 + offset);
+      const settings = { weight: 1, labels: {}, groups: [], quorum: { hosts: 1, expect: null } };
+      host.turn({ kind: "reconfigure", settings });
+      host.run(12_000);
+      expect(host.events).not.toContain("lease.lapsed");
+      expect(host.until()).toBeGreaterThan(12_000);
+    }
   });
 
   it("is silent, and looked after often again, while the host catches up: a pause of its own making is no stall", () => {
