@@ -167,7 +167,7 @@ function movesOf() {
 function moveText(m) {
   if (m.text) return m.text;
   const what = m.count + (m.count === 1 ? " VIP" : " VIPs");
-  if (m.releasing) return "hands over " + what + " " + m.reason;
+  if (m.releasing) return m.reason.startsWith("to ") ? "hands over " + what + " " + m.reason : "falls silent for " + what + ": " + m.reason;
   if (m.taken) return "took over " + what + " of " + m.name;
   return "took " + what + (m.name ? " handed over by " + m.name : ": " + m.reason);
 }

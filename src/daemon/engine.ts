@@ -297,6 +297,7 @@ export class Engine {
           `${event.lost} events were lost: reading the links again`,
         );
         for (const link of this.#parts.responder.links()) this.#responderEvent({ kind: "link", link });
+        this.turn({ kind: "wake" });
         return;
     }
   }

@@ -28,6 +28,7 @@ const REASONS: Readonly<Record<string, string>> = {
   "owned>releasing": "planned-move",
   "owned>standby": "let-go",
   "owned>unowned": "let-go",
+  "claiming>releasing": "claim-given-up",
   "claiming>standby": "claim-given-up",
   "claiming>unowned": "claim-given-up",
   "conflict>standby": "conflict-over",

@@ -54,7 +54,7 @@ describe("a lease with a renewal", () => {
 
   it.each([
     ["the loop stood still for longer than it", 1e6, 250],
-    ["it may not be extended any more", 60, 0],
+    ["it may not be extended any more", 150, 0],
   ])("tells so once when %s", async (_, allowedMs, blockedMs) => {
     const engine = new NativeEngine();
     engines.push(engine);

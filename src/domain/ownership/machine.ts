@@ -367,6 +367,8 @@ export class Ownership {
           letGo(this.#ctx, key, this.#ctx.barred || "link is down", now);
         else if (!mine) leave(this.#ctx, key, now);
         else if (mayClaim(this.#ctx)) takeBack(this.#ctx, key, now);
+        else if (this.#ctx.stopping && silentFor(key))
+          letGo(this.#ctx, key, "stopping, and nobody else is elected", now);
         return;
     }
   }
@@ -415,7 +417,7 @@ export class Ownership {
         return;
       case "drop":
         if (key.state === "releasing" && silentFor(key))
-          letGo(this.#ctx, key, key.successor === null ? "silent for too long" : `${key.successor} took over`, now);
+          letGo(this.#ctx, key, key.silencedBy === null ? "silent for long enough" : `${key.successor} took over`, now);
         return;
       case "nudge":
         nudge(this.#ctx, key, now);

@@ -219,7 +219,16 @@ describe("ownership: a lapse while somebody is missing", () => {
   });
 
   it("asks anew where the elected one dies, of whom nothing was heard, and accepts on", () => {
-    const { machine, states, elect, take, state } = claimedAnew();
+    const { machine, states, own, elect, claim, take, state } = world();
+    own(0);
+    // It had fallen silent for another once.
+    claim("b", 2000, true);
+    machine.exchangedWith("b", 2001);
+    machine.flush();
+    states.set("c", "dead");
+    machine.lapse(5000);
+    machine.setActive(false, 5000);
+    machine.setActive(true, 5100);
     machine.flush();
     elect("b", "a", 5150);
     states.set("b", "dead");
@@ -231,6 +240,12 @@ describe("ownership: a lapse while somebody is missing", () => {
     const { machine, state } = claimedAnew();
     machine.stop(5150);
     expect([state(), machine.pending()]).toEqual(["standby", 0]);
+    const other = claimedAnew();
+    other.machine.lapse(5110);
+    other.machine.setActive(false, 5110);
+    expect(other.state()).toBe("releasing");
+    other.machine.stop(5150);
+    expect([other.state(), other.machine.pending()]).toEqual(["unowned", 0]);
   });
 
   it("accepts no longer once the wire has named another", () => {
