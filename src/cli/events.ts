@@ -74,7 +74,7 @@ async function events(options: EventsOptions): Promise<void> {
 async function follow(socket: string, since: string, options: EventsOptions): Promise<void> {
   const stop = new AbortController();
   const end = (): void => stop.abort();
-  process.once("SIGINT", end).once("SIGTERM", end);
+  process.on("SIGINT", end).on("SIGTERM", end);
   let last = since;
   let told = "";
   while (!stop.signal.aborted) {

@@ -91,7 +91,8 @@ async function watch(options: CommonOptions): Promise<void> {
     going = false;
     wake();
   };
-  process.once("SIGINT", end).once("SIGTERM", end);
+  // More than once: `sudo` and `timeout` pass on what the terminal has sent already, and the cursor must come back.
+  process.on("SIGINT", end).on("SIGTERM", end);
   stdout.on("resize", () => wake());
   let rows = 0;
   stdout.write("\u001b[?25l");
