@@ -3,8 +3,7 @@
  * tests. Boundary: names begin with `nat-` and the process's id; nothing outside of them is touched.
  */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -23,14 +22,16 @@ export const addonEnv: NodeJS.ProcessEnv =
 export const sleep = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
 
 let generator: string | null = null;
-/** The bench's load generator, built once a process. */
+/** The bench's load generator, built once a process; it stays beside the addon, since no test's end is sure to take it away. */
 function builtGenerator(): string {
   if (generator !== null) return generator;
-  const work = mkdtempSync(join(tmpdir(), "vipd-generator-"));
-  process.once("exit", () => rmSync(work, { recursive: true, force: true }));
+  const work = fileURLToPath(new URL("../../native/build/", import.meta.url));
+  mkdirSync(work, { recursive: true });
+  const built = join(work, `generator.${process.pid}`);
   const source = fileURLToPath(new URL("../bench/responder-generator.cc", import.meta.url));
-  execFileSync("g++", ["-std=c++17", "-O2", "-o", join(work, "generator"), source]);
+  execFileSync("g++", ["-std=c++17", "-O2", "-o", built, source]);
   generator = join(work, "generator");
+  renameSync(built, generator);
   return generator;
 }
 
