@@ -138,12 +138,16 @@ export class Lease {
 
   /** The latest instant for the next extension. Silent: now. */
   get dueAt(): Millis {
-    return this.#phase === "held" ? this.#extendedAt + this.renewal.everyMs : Number.NEGATIVE_INFINITY;
+    return this.#phase === "held" ? this.#extendedAt + this.#everyMs : Number.NEGATIVE_INFINITY;
   }
 
   /** How a driver may extend it between turns. */
   get renewal(): { readonly byMs: Millis; readonly everyMs: Millis } {
-    return { byMs: this.#terms.leaseMs, everyMs: 1.5 * this.#terms.extensionMs };
+    return { byMs: this.#terms.leaseMs, everyMs: this.#everyMs };
+  }
+
+  get #everyMs(): Millis {
+    return 1.5 * this.#terms.extensionMs;
   }
 
   /** Why this host should make itself ineligible, or "". */

@@ -1,6 +1,7 @@
 /**
- * Releasing: from "owned", or a claim that was made anew after a lapse, to silence, make before break (law 6): answer until the heir's announcement is seen, accept
- * until its second round. Purpose: when to leave, on what evidence to fall silent. Boundary: pure transitions of one key.
+ * Releasing: from "owned", or a claim that was made anew after a lapse, to silence, make before break (law 6): answer until the
+ * heir's announcement is seen, accept until its second round. Purpose: when to leave, on what evidence to fall silent.
+ * Boundary: pure transitions of one key.
  */
 import type { Millis } from "../messages.js";
 import { abort, beginClaim } from "./claiming.js";
